@@ -1,0 +1,51 @@
+/**
+ * Runs tests on a real PostgreSQL, started for them and stopped after them.
+ *
+ *   node scripts/test-pg.ts                       all tests but those in a browser
+ *   node scripts/test-pg.ts test/x.test.ts …      arguments of `node --test`
+ *   node scripts/test-pg.ts -- command argument…  any command, with RCB_TEST_DATABASE_URL
+ */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { glob } from 'node:fs/promises';
+import { join } from 'node:path';
+import { startPostgres } from '../test/support/postgres.ts';
+
+const root = join(import.meta.dirname, '..');
+const arguments_ = process.argv.slice(2);
+const [command, ...rest] =
+  arguments_[0] === '--' ? arguments_.slice(1) : [process.execPath, '--test', ...(await tests())];
+if (!command) {
+  console.error('There is no command after "--".');
+  process.exit(2);
+}
+
+// A signal is for the tests; the server is stopped when they have ended.
+let child: ReturnType<typeof spawn> | undefined;
+let isInterrupted = false;
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.on(signal, () => {
+    isInterrupted = true;
+    child?.kill(signal);
+  });
+}
+
+const postgres = await startPostgres();
+try {
+  if (isInterrupted) throw new Error('Interrupted while PostgreSQL was starting.');
+  child = spawn(command, rest, {
+    cwd: root,
+    stdio: 'inherit',
+    env: { ...process.env, RCB_TEST_DATABASE_URL: postgres.url },
+  });
+  const [code] = await once(child, 'exit'); // A command that does not exist is an 'error', which once() throws.
+  process.exitCode = code ?? 1;
+} finally {
+  await postgres.stop();
+}
+
+async function tests(): Promise<string[]> {
+  if (arguments_.length > 0) return arguments_;
+  const found = await Array.fromAsync(glob('test/**/*.test.ts', { cwd: root }));
+  return found.filter((path) => !path.startsWith(join('test', 'browser'))).sort();
+}
