@@ -1,0 +1,154 @@
+import type { PolicyRule } from '../core/policy.ts';
+
+/**
+ * What the bot was told, complete: every default is filled in. Times are in milliseconds, sizes in bytes, globs as
+ * `core/globs.ts` reads them. `rcb.example.yaml` says in words what each setting does.
+ */
+export interface Config {
+  /** Absent: no GitHub App is configured. */
+  github?: GitHubConfig;
+  server: ServerConfig;
+  log: { level: LogLevel };
+  /** As it was given, relative to the working directory. */
+  dataDir: string;
+  /** Absent: the embedded database, in `dataDir`. */
+  databaseUrl?: string;
+  /** The file that was read. Absent: there is none, the Raku preset is used. */
+  configFile?: string;
+  stacks: Stack[];
+  backends: BackendConfig[];
+  /** Milliseconds between two polls of a source. */
+  poll: Record<PollSource, Milliseconds>;
+  /** Plain repositories on disk, absolute paths. */
+  git: string[];
+  /** First match wins: ask `policyFor`. */
+  policy: PolicyRule[];
+  /** Accounts whose installations are served. */
+  owners: string[];
+  /** Globs of the branches that are tested beside the default branch. */
+  watch: string[];
+  limits: Limits;
+  retention: Retention;
+  credentials: Credentials;
+  /** Every secret value in here, to be masked in logs. */
+  secrets(): string[];
+}
+
+export type Milliseconds = number;
+export type Bytes = number;
+
+export type LogLevel = (typeof logLevels)[number];
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+
+export interface GitHubConfig {
+  appId: number;
+  /** PEM, RSA. */
+  privateKey: string;
+  /** The current one first; a second one while it is rotated. */
+  webhookSecrets: string[];
+  /** `GHE_HOST`, absent for github.com. */
+  host?: string;
+  protocol: 'http' | 'https';
+  /** `https://api.github.com` or `https://HOST/api/v3`, no slash at the end. */
+  apiUrl: string;
+  /** `https://github.com` or `https://HOST`, no slash at the end. */
+  htmlUrl: string;
+}
+
+export interface ServerConfig {
+  host: string;
+  /** 0: any free one. */
+  port: number;
+  /** How people reach the site, no slash at the end. */
+  publicUrl: string;
+  /** `RCB_PUBLIC_URL` was not given: with port 0 the true address is known after listening only. */
+  isPublicUrlGuessed: boolean;
+}
+
+/** Repositories that are tested together. */
+export interface Stack {
+  name: string;
+  repositories: StackRepository[];
+}
+
+export interface StackRepository {
+  /** `owner/name` */
+  repository: string;
+  release: Release;
+  /** Pinned repository → file in this one that names its commit. */
+  pins: Record<string, string>;
+  /** Directory in this repository's archive → repository whose tree is put there. */
+  trees: Record<string, string>;
+}
+
+/** How the source archive follows the project's release files. */
+export interface Release {
+  /** Globs of paths that are left out. */
+  omit: string[];
+  /** A file `MANIFEST` lists the files. */
+  manifest: boolean;
+  /** `describe`: `git describe` is written into the file VERSION. `tracked`: VERSION stays as it is. */
+  version: 'describe' | 'tracked';
+}
+
+export type BackendConfig = LocalBackendConfig | AzureBackendConfig | ObsBackendConfig;
+export type BackendKind = BackendConfig['kind'];
+
+interface Serves {
+  /** Unique among the backends, first part of its jobs' names. */
+  name: string;
+  /** Globs of `owner/name`; absent: all. */
+  repositories?: string[];
+  /** Globs; absent: all. Of a pull request its base branch counts. */
+  branches?: string[];
+}
+
+export interface LocalBackendConfig extends Serves {
+  kind: 'local';
+  /** Absent: an executable `.ci/run`, `ci/run` or `.ci` of the changed repository. */
+  command?: string;
+  slots: number;
+  timeout: Milliseconds;
+  silence: Milliseconds;
+  outputLimit: Bytes;
+  /** Globs of the files that are kept. */
+  artifacts: string[];
+}
+
+export interface AzureBackendConfig extends Serves {
+  kind: 'azure';
+  /** `https://dev.azure.com/ORG`, no slash at the end. */
+  url: string;
+  project: string;
+  /** Id of the pipeline's definition. */
+  pipeline: number;
+}
+
+export interface ObsBackendConfig extends Serves {
+  kind: 'obs';
+  /** `https://api.opensuse.org`, no slash at the end. */
+  url: string;
+  /** Prefix of the projects that are made for runs. */
+  project: string;
+  /** Directory of the template, as it was given. */
+  template: string;
+}
+
+export type PollSource = 'github' | 'azure' | 'obs' | 'git';
+
+export interface Limits {
+  /** New runs per minute after an absence. */
+  catchUpRunsPerMinute: number;
+  /** Runs that build at the same time. */
+  building: number;
+  /** Between two writes of one installation. */
+  writeSpacing: Milliseconds;
+}
+
+export type Keep = Milliseconds | 'forever';
+export type Retention = Record<'sources' | 'logs' | 'artifacts' | 'events', Keep>;
+
+export interface Credentials {
+  azure: { token?: string; hookPassword?: string };
+  obs: { user?: string; password?: string; hookSecret?: string };
+}

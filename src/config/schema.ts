@@ -1,0 +1,231 @@
+import { z } from 'zod';
+import { defaultPolicy } from '../core/policy.ts';
+import { oneOf } from './mistake.ts';
+import { parseDuration, parseSize } from './units.ts';
+import type { Path } from './yaml-file.ts';
+
+/**
+ * The shape of rcb.yaml. Each schema's message is what is expected there, as the end of a sentence: `found 0, expected
+ * a whole number from 1 to 256`. Seconds become milliseconds here. `stack: raku` is taken out before: in a union of both
+ * forms zod would tell a list's mistakes as one.
+ */
+
+const seconds = 1000;
+const hour = 3600 * seconds;
+const day = 24 * hour;
+
+const text = (expected: string, pattern: RegExp) => {
+  const error = { error: expected };
+  return z.string(error).max(200, error).regex(pattern, error);
+};
+
+const wholeNumber = (least: number, most: number) => {
+  const error = { error: `a whole number from ${least} to ${most}` };
+  return z.int(error).min(least, error).max(most, error);
+};
+
+const word = <const Words extends readonly [string, ...string[]]>(words: Words) =>
+  z.enum(words, { error: oneOf(words) });
+
+const listOf = <Item extends z.ZodType>(item: Item, of: string) => z.array(item, { error: `a list of ${of}` });
+
+const glob = text('a glob like release-*', /^[^\s\p{Cc}]+$/u);
+const globs = listOf(glob, 'globs');
+
+/** Plain numbers count in `unit` milliseconds. */
+const duration = (least: number, most: number, expected: string, unit: number) =>
+  z
+    .union([z.string(), z.number()], { error: expected })
+    .transform((given) => (typeof given === 'number' ? given * unit : parseDuration(given)))
+    .refine((value) => value !== undefined && value >= least && value <= most, { error: expected })
+    // Narrows only: the line above refused the rest.
+    .transform((value) => value as number);
+
+const pollInterval = duration(seconds, day, 'seconds from 1 to 86400, or a duration like 90s or 5m', seconds);
+
+const deadline = duration(seconds, 7 * day, 'seconds from 1 to 604800, or a duration like 90s or 2h', seconds);
+
+const keepExpected = 'a duration with its unit like 12h or 60d, or forever';
+const keep = z
+  .string({ error: keepExpected })
+  .transform((given) => (given === 'forever' ? given : parseDuration(given)))
+  .refine((value) => value !== undefined && value !== 0, { error: keepExpected })
+  .transform((value) => value as number | 'forever');
+
+const sizeExpected = 'a size from 1 kB to 100 GB like 256MiB, or a number of bytes';
+const size = z
+  .union([z.string(), z.number()], { error: sizeExpected })
+  .transform((given) => (typeof given === 'number' ? given : parseSize(given)))
+  .refine((value) => value !== undefined && Number.isInteger(value) && value >= 1000 && value <= 1e11, {
+    error: sizeExpected,
+  })
+  .transform((value) => value as number);
+
+const repositoryPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,38}\/(?!\.{1,2}$)[\w.-]{1,100}$/;
+const repository = text('a repository as owner/name', repositoryPattern);
+
+const pathExpected = 'a relative path like tools/REVISION';
+const relativePath = text(pathExpected, /^(?!\/)(?!.*(?:^|\/)\.\.?(?:\/|$))(?!.*\/\/)[^\p{Cc}\\]+$/u);
+
+const url = z
+  .string({ error: 'an http or https URL without a password' })
+  .refine(isPlainUrl, { error: 'an http or https URL without a password' })
+  .transform((given) => given.replace(/\/+$/, ''));
+
+function isPlainUrl(given: string): boolean {
+  if (!URL.canParse(given)) return false;
+  const { protocol, username, password, search, hash } = new URL(given);
+  return /^https?:$/.test(protocol) && !username && !password && !search && !hash;
+}
+
+const releaseSchema = z.strictObject(
+  {
+    omit: globs.default([]),
+    manifest: z.boolean({ error: 'true or false' }).default(false),
+    version: word(['describe', 'tracked']).default('tracked'),
+  },
+  { error: 'a map of omit, manifest and version' },
+);
+
+const stackRepository = z.strictObject(
+  {
+    repository,
+    release: releaseSchema.prefault({}),
+    pins: z.record(repository, relativePath, { error: 'a map of repositories to files' }).default({}),
+    trees: z.record(relativePath, repository, { error: 'a map of directories to repositories' }).default({}),
+  },
+  { error: 'a map with the key repository' },
+);
+
+const stackExpected = 'raku or a list of repositories';
+const stackList = z
+  .array(stackRepository, { error: stackExpected })
+  .min(1, { error: stackExpected })
+  .max(100, { error: 'a list of at most 100 repositories' });
+
+const serves = {
+  name: text('a short name of letters, digits, dots, dashes', /^[A-Za-z0-9][A-Za-z0-9._-]{0,39}$/),
+  repositories: globs.optional(),
+  branches: globs.optional(),
+};
+
+const command = z
+  .string({ error: 'a command' })
+  .max(10_000, { error: 'a command of at most 10000 characters' })
+  .refine((given) => given.trim() !== '' && !given.includes('\0'), { error: 'a command' });
+
+const localBackend = z.strictObject({
+  ...serves,
+  kind: z.literal('local'),
+  command: command.optional(),
+  slots: wholeNumber(1, 256).default(2),
+  timeout: deadline.prefault(3600),
+  silence: deadline.prefault(600),
+  outputLimit: size.prefault('256MiB'),
+  artifacts: listOf(text('a glob like logs/**/*.xml', /^(?!\/)[^\p{Cc}]+$/u), 'globs').default([]),
+});
+
+const azureBackend = z.strictObject({
+  ...serves,
+  kind: z.literal('azure'),
+  url,
+  project: text('the name of an Azure DevOps project', /^[^\p{Cc}/\\]+$/u),
+  pipeline: wholeNumber(1, 2 ** 31 - 1),
+});
+
+const obsBackend = z.strictObject({
+  ...serves,
+  kind: z.literal('obs'),
+  url,
+  project: text('the name of an OBS project like home:rcb', /^[A-Za-z0-9][\w.+-]*(?::[A-Za-z0-9][\w.+-]*)*$/),
+  template: text('the path of a directory', /^[^\p{Cc}]+$/u),
+});
+
+export const backendKinds = ['local', 'azure', 'obs'] as const;
+const backend = z.discriminatedUnion('kind', [localBackend, azureBackend, obsBackend], {
+  error: (issue) => (issue.code === 'invalid_union' ? oneOf(backendKinds) : 'a map with the keys name and kind'),
+});
+
+const defaultBackends = [{ name: 'local', kind: 'local' as const }];
+
+const policyRule = z.strictObject(
+  {
+    branches: globs.min(1, { error: 'a list of globs, one at least' }),
+    flappers: word(['off', 'once']).default(defaultPolicy.flappers),
+    merge: word(['merge', 'squash', 'rebase']).default(defaultPolicy.merge),
+    test: word(['merge', 'head']).default(defaultPolicy.test),
+    stale: word(['retest', 'overlap', 'merge']).default(defaultPolicy.stale),
+    partners: word(['rerun', 'note']).default(defaultPolicy.partners),
+    forks: word(['never', 'ask', 'ask-new', 'test']).default(defaultPolicy.forks),
+    optional: listOf(text('a glob like azure / Windows*', /^[^\p{Cc}]+$/u), 'globs').default([]),
+  },
+  { error: 'a map with the key branches' },
+);
+
+const section = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
+  z.strictObject(shape, { error: `a map of ${Object.keys(shape).join(', ')}` });
+
+export const fileSchema = z.strictObject(
+  {
+    stack: stackList.optional(),
+    backends: listOf(backend, 'backends').prefault(defaultBackends),
+    poll: section({
+      github: pollInterval.prefault(60),
+      azure: pollInterval.prefault(30),
+      obs: pollInterval.prefault(30),
+      git: pollInterval.prefault(10),
+    }).prefault({}),
+    git: listOf(text('the path of a git repository', /^(?!\w+:\/\/)[^\p{Cc}]+$/u), 'paths').default([]),
+    policy: listOf(policyRule, 'rules').default([]),
+    owners: listOf(
+      text('the name of a GitHub account', /^[A-Za-z0-9][A-Za-z0-9_-]{0,38}$/),
+      'GitHub accounts',
+    ).optional(),
+    watch: globs.default([]),
+    limits: section({
+      catchUpRunsPerMinute: wholeNumber(1, 1000).default(5),
+      building: wholeNumber(1, 10_000).default(20),
+      writeSpacing: duration(0, 60 * seconds, 'milliseconds from 0 to 60000, or a duration like 1s', 1).prefault(1000),
+    }).prefault({}),
+    retention: section({
+      sources: keep.prefault('60d'),
+      logs: keep.prefault('forever'),
+      artifacts: keep.prefault('90d'),
+      events: keep.prefault('30d'),
+    }).prefault({}),
+  },
+  { error: 'a map of settings' },
+);
+
+export type FileSettings = z.output<typeof fileSchema>;
+
+/** The keys that a map at this path may have. */
+export function knownKeys(path: Path, value: unknown): string[] {
+  let schema: z.core.$ZodType | undefined = fileSchema;
+  let at = value;
+  for (const step of path) {
+    at = (at as Record<PropertyKey, unknown> | undefined)?.[step];
+    schema = candidates(schema)
+      .map((candidate) => childOf(candidate, step))
+      .find(Boolean);
+  }
+  const kind = (at as { kind?: unknown } | undefined)?.kind;
+  const shapes = candidates(schema).flatMap((candidate) => (candidate instanceof z.ZodObject ? [candidate.shape] : []));
+  const fitting = shapes.find((shape) => shape['kind'] instanceof z.ZodLiteral && shape['kind'].value === kind);
+  return Object.keys(fitting ?? shapes[0] ?? {});
+}
+
+/** The schemas behind defaults and unions. */
+export function candidates(schema: z.core.$ZodType | undefined): z.core.$ZodType[] {
+  if (schema instanceof z.ZodDefault || schema instanceof z.ZodPrefault || schema instanceof z.ZodOptional) {
+    return candidates(schema.def.innerType);
+  }
+  if (schema instanceof z.ZodUnion) return schema.options.flatMap((option) => candidates(option));
+  return schema ? [schema] : [];
+}
+
+function childOf(schema: z.core.$ZodType, step: PropertyKey): z.core.$ZodType | undefined {
+  if (schema instanceof z.ZodArray) return schema.element;
+  if (schema instanceof z.ZodObject && Object.hasOwn(schema.shape, step)) return schema.shape[String(step)];
+  return undefined;
+}

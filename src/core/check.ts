@@ -1,0 +1,176 @@
+import { messages } from './messages.ts';
+import type { Check, Job, Run } from './model.ts';
+import { cutText, escapeMarkdown, fenced, stripAnsi } from './text.ts';
+
+/** A check run as GitHub takes it (GitHub REST, "Check runs"). */
+export interface CheckContent {
+  name: string;
+  headSha: string;
+  /** Our check's id: answers "was it created before the crash?". */
+  externalId: string;
+  detailsUrl: string;
+  status: 'queued' | 'in_progress' | 'completed';
+  conclusion?: 'success' | 'failure' | 'neutral' | 'cancelled' | 'timed_out';
+  startedAt?: Date;
+  completedAt?: Date;
+  title: string;
+  summary: string;
+  text?: string;
+}
+
+/** GitHub takes 65,535 characters each; bytes are the safer count, and the note about the cut needs room. */
+const TEXT_BYTES = 65_000;
+const TITLE_BYTES = 250;
+const TAIL_LINES = 40;
+
+export const RUN_CHECK = 'rcb';
+
+/** What the check shall say now. `tail`: the last lines of a failed job's log. */
+export function checkContent(run: Run, check: Check, publicUrl: string, tail: string[] = []): CheckContent {
+  const job = check.jobId === undefined ? undefined : jobOf(run, check.jobId);
+  const said = job ? sayJob(run, job, tail) : sayRun(run);
+  const page = `${publicUrl}/runs/${encodeURIComponent(run.id)}`;
+  const logPage = job && `${page}/jobs/${encodeURIComponent(job.id)}`;
+  const cutNote = `\n\n… cut here; the whole is on [the page](${logPage ?? page}).`;
+  return {
+    name: check.name,
+    headSha: run.change.sha,
+    externalId: check.id,
+    detailsUrl: logPage ?? page,
+    ...said,
+    title: cutText(said.title, TITLE_BYTES),
+    summary: cutText(`${said.summary}\n\n${links(page, logPage)}`, TEXT_BYTES, cutNote),
+    ...(said.text === undefined ? {} : { text: cutText(said.text, TEXT_BYTES, cutNote) }),
+  };
+}
+
+type Said = Pick<CheckContent, 'status' | 'conclusion' | 'title' | 'summary' | 'text' | 'startedAt' | 'completedAt'>;
+
+function sayRun(run: Run): Said {
+  const summary = [manifest(run), jobTable(run)].filter(Boolean).join('\n\n');
+  if (run.state !== 'finished') {
+    // "Queued" lasts only while nothing is done: a waiting run does not look like a working one.
+    const status = run.state === 'waiting' || run.state === 'resolving' ? 'queued' : 'in_progress';
+    return { status, title: progressTitle(run), summary, startedAt: run.createdAt };
+  }
+  return {
+    status: 'completed',
+    ...runConclusion(run),
+    summary: run.why ? `${escapeMarkdown(run.why)}\n\n${summary}` : summary,
+    startedAt: run.createdAt,
+    completedAt: run.finishedAt,
+  };
+}
+
+function progressTitle(run: Run): string {
+  if (run.why) return cutText(run.why, TITLE_BYTES);
+  const jobs = jobsOf(run);
+  switch (run.state) {
+    case 'waiting':
+      return messages.waiting('for a maintainer');
+    case 'resolving':
+      return messages.resolving;
+    case 'packing':
+      return messages.packing;
+    default:
+      return messages.building(jobs.filter((job) => job.state === 'finished').length, jobs.length);
+  }
+}
+
+function runConclusion(run: Run): { conclusion: NonNullable<CheckContent['conclusion']>; title: string } {
+  const jobs = jobsOf(run);
+  switch (run.verdict) {
+    case 'passed':
+      return { conclusion: 'success', title: messages.passed(jobs.length) };
+    case 'failed':
+      return {
+        conclusion: 'failure',
+        title: messages.failed(jobs.filter((job) => job.verdict !== 'passed').length, jobs.length),
+      };
+    case 'error':
+      return {
+        conclusion: jobs.some((job) => job.timedOut) ? 'timed_out' : 'failure',
+        title: messages.infrastructureError(run.why ?? jobs.find((job) => job.verdict === 'error')?.why),
+      };
+    case 'cancelled':
+      return { conclusion: 'cancelled', title: messages.cancelled(run.why) };
+    case 'superseded':
+      return { conclusion: 'cancelled', title: messages.superseded(run.supersededBySha ?? '') };
+    case undefined:
+      return { conclusion: 'neutral', title: messages.nothingToRun };
+  }
+}
+
+function sayJob(run: Run, job: Job, tail: string[]): Said {
+  const attempt = job.attempts.find((each) => each.number === job.attempt);
+  const times = { startedAt: attempt?.startedAt ?? run.createdAt };
+  if (endedWithoutJob(run, job)) {
+    return { status: 'completed', ...runConclusion(run), summary: '', ...times, completedAt: run.finishedAt };
+  }
+  if (job.state !== 'finished') {
+    const status = job.state === 'running' ? 'in_progress' : 'queued';
+    return { status, title: status === 'queued' ? messages.checkQueued : 'Running', summary: '', ...times };
+  }
+  return {
+    status: 'completed',
+    ...jobConclusion(job),
+    summary: job.why ? escapeMarkdown(job.why) : '',
+    text: tail.length ? `The log's last lines:\n\n${fenced(logTail(tail))}` : undefined,
+    ...times,
+    completedAt: attempt?.finishedAt ?? run.finishedAt,
+  };
+}
+
+/** A run that was ended early takes its jobs' checks with it: late results stay on the page and off the head. */
+const endedWithoutJob = (run: Run, job: Job): boolean =>
+  run.state === 'finished' && (run.verdict === 'superseded' || run.verdict === 'cancelled' || job.state !== 'finished');
+
+/** The end of a log, as many whole lines as fit: the end is what tells. */
+function logTail(lines: string[]): string {
+  const kept: string[] = [];
+  let room = TEXT_BYTES - 1_000;
+  for (const line of lines.slice(-TAIL_LINES).reverse()) {
+    const plain = cutText(stripAnsi(line), 2_000);
+    room -= Buffer.byteLength(plain) + 1;
+    if (room < 0) break;
+    kept.unshift(plain);
+  }
+  return kept.join('\n');
+}
+
+function jobConclusion(job: Job): { conclusion: NonNullable<CheckContent['conclusion']>; title: string } {
+  switch (job.verdict) {
+    case 'passed':
+      return { conclusion: 'success', title: messages.jobPassed };
+    case 'failed':
+      return { conclusion: 'failure', title: messages.jobFailed(job.why) };
+    case 'cancelled':
+      return { conclusion: 'cancelled', title: messages.cancelled(job.why) };
+    default:
+      return { conclusion: job.timedOut ? 'timed_out' : 'failure', title: messages.infrastructureError(job.why) };
+  }
+}
+
+function manifest(run: Run): string {
+  const rows = run.sources.map(
+    (source) => `| ${escapeMarkdown(source.repository.name)} | ${source.sha} | ${escapeMarkdown(source.why)} |`,
+  );
+  return ['| repository | commit | why |', '|---|---|---|', ...rows].join('\n');
+}
+
+function jobTable(run: Run): string {
+  const jobs = jobsOf(run);
+  if (jobs.length === 0) return '';
+  const rows = jobs.map(
+    (job) =>
+      `| ${escapeMarkdown(job.name)} | ${job.verdict ?? job.state} | ${escapeMarkdown(cutText(job.why ?? '', 200))} |`,
+  );
+  return ['| job | verdict | why |', '|---|---|---|', ...rows].join('\n');
+}
+
+const links = (page: string, logPage?: string): string =>
+  logPage ? `[Log](${logPage}) · [run](${page})` : `[Everything about this run](${page})`;
+
+export const jobsOf = (run: Run): Job[] => run.builds.flatMap((build) => build.jobs);
+
+const jobOf = (run: Run, id: string): Job | undefined => jobsOf(run).find((job) => job.id === id);

@@ -1,0 +1,38 @@
+import { matchesAny } from './globs.ts';
+import type { PolicyRule } from './policy.ts';
+
+/** Whom RCB serves, and with what: the part of the configuration that decisions need. */
+export interface Serving {
+  /** Account names; whose installations are served. */
+  owners: string[];
+  /** Globs of branches that are tested beside the default branch. */
+  watch: string[];
+  policy: PolicyRule[];
+  backends: ServingBackend[];
+}
+
+export interface ServingBackend {
+  name: string;
+  /** Globs over `owner/name`; absent: all. */
+  repositories?: string[];
+  /** Globs over the branch, or the base branch of a pull request; absent: all. */
+  branches?: string[];
+}
+
+/** Somebody else's installation is shown, not served: it would run code on our machine. Logins ignore case (GitHub). */
+export const isServed = (account: string, owners: string[]): boolean =>
+  owners.some((owner) => owner.toLowerCase() === account.toLowerCase());
+
+export const ownerOf = (repositoryName: string): string => repositoryName.split('/')[0] ?? '';
+
+/** Whether builds of this repository (`owner/name`) and branch go to this backend. */
+export function servesChange(backend: Omit<ServingBackend, 'name'>, repository: string, branch: string): boolean {
+  const { repositories, branches } = backend;
+  // GitHub's names are equal whatever their case, branches are not.
+  const names = repositories?.map((glob) => glob.toLowerCase());
+  return (!names || matchesAny(names, repository.toLowerCase())) && (!branches || matchesAny(branches, branch));
+}
+
+/** The names of the backends that test this repository's branch, in the order of the configuration. */
+export const backendsFor = (serving: Serving, repository: string, branch: string): string[] =>
+  serving.backends.filter((backend) => servesChange(backend, repository, branch)).map((backend) => backend.name);
