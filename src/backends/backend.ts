@@ -1,0 +1,102 @@
+import type { Readable } from 'node:stream';
+import type { BuildObservation, JobRef } from '../core/build.ts';
+
+export type { BuildObservation, JobObservation, JobRef } from '../core/build.ts';
+
+/**
+ * PORT. A CI service that executes builds: `local`, later Azure Pipelines and Open Build Service.
+ *
+ * Every verb may be called again after a crash, with the same arguments, by another process. Verbs throw BackendError
+ * and nothing else. Foreign words stop in the adapter's `schema.ts`: an unknown word becomes verdict `error` that shows
+ * the word, never `passed`.
+ */
+export interface Backend {
+  readonly name: string;
+  readonly kind: string;
+
+  /** Start the build unless it was started under this `order.key` before; return the backend's id for it. */
+  ensureStarted(order: BuildOrder, signal: AbortSignal): Promise<StartedBuild>;
+
+  /** What the build is like now. May wait up to `options.waitMs` for something to differ from `options.seen` (a digest of
+   *  the last observation), and returns at once when something does. A build that the backend does not know (any more)
+   *  is `{ state: 'lost' }`: a value, not an error. */
+  observe(externalId: string, options: ObserveOptions, signal: AbortSignal): Promise<BuildObservation>;
+
+  /** A job's raw output from byte `from` on, as far as it is there now. */
+  readLog(externalId: string, job: JobRef, from: number, signal: AbortSignal): Promise<Readable>;
+
+  /** Files that a finished job left, at most as many and as large as the backend's limits say. */
+  listArtifacts(externalId: string, job: JobRef, signal: AbortSignal): Promise<ArtifactRef[]>;
+  readArtifact(externalId: string, job: JobRef, name: string, signal: AbortSignal): Promise<Readable>;
+
+  /** Stop the build. Stopping what is finished, stopped or unknown is fine. */
+  ensureCancelled(externalId: string, signal: AbortSignal): Promise<void>;
+
+  /** What RCB has archived may go on the backend too (scratch directories). Repeatable. */
+  release(externalId: string): Promise<void>;
+
+  /** For the site: can it take builds now? Words for people. */
+  health(): Promise<BackendHealth>;
+}
+
+export interface BuildOrder {
+  /** Unique per attempt of a build: the backend never starts the same key twice. */
+  key: string;
+  runId: string;
+  repository: string;
+  /** Which changed: its tree is where the command runs. */
+  sources: OrderedSource[];
+  /** From outside the repository's own people: never with secrets, never in the plain sandbox. */
+  untrusted: boolean;
+}
+
+export interface OrderedSource {
+  /** `owner/name` */
+  repository: string;
+  changed: boolean;
+  sha: string;
+  /** Of the .tar.gz, in the archive. */
+  sha256: string;
+  size: number;
+  /** Where an agent may download it. */
+  url?: string;
+}
+
+export interface StartedBuild {
+  externalId: string;
+  /** The build's page at the backend, if it has one. */
+  url?: string;
+}
+
+export interface ObserveOptions {
+  seen?: string;
+  waitMs: number;
+}
+
+export interface ArtifactRef {
+  /** Relative path, forward slashes, no `..`. */
+  name: string;
+  size: number;
+}
+
+export interface BackendHealth {
+  ok: boolean;
+  /** For people: `2 slots, 1 in use`, `plain process group: trusted repositories only`. */
+  note: string;
+}
+
+export type BackendErrorKind = 'unreachable' | 'refused' | 'unparsable' | 'busy' | 'misconfigured';
+
+/** `retry`: asking again later could help. `retryAfterMs`: not before that. */
+export class BackendError extends Error {
+  readonly kind: BackendErrorKind;
+  readonly retry: boolean;
+  readonly retryAfterMs: number | undefined;
+  constructor(kind: BackendErrorKind, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
+    super(message, options);
+    this.name = 'BackendError';
+    this.kind = kind;
+    this.retry = kind === 'unreachable' || kind === 'busy' || kind === 'unparsable';
+    this.retryAfterMs = options.retryAfterMs;
+  }
+}

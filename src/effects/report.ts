@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import { type CheckContent, checkContent, jobsOf } from '../core/check.ts';
+import type { EffectOf } from '../core/effect.ts';
+import type { Check, Run } from '../core/model.ts';
+import { ForgeError } from '../forge/forge.ts';
+import { done, type Performed, type World } from './effect.ts';
+
+const TAIL_LINES = 40;
+
+/** Bring one check to what the run's rows say at this moment. */
+export async function reportCheck(
+  effect: EffectOf<'check.report'>,
+  world: World,
+  signal: AbortSignal,
+): Promise<Performed> {
+  const run = await world.run(effect.runId);
+  const check = run?.checks.find((each) => each.id === effect.checkId);
+  if (!run || !check) return done;
+  const content = checkContent(run, check, world.publicUrl, await logTail(run, check, world));
+  const reported = digestOf(content);
+  if (check.reported === reported) return done;
+  try {
+    const externalId = await world.forge(run.repository).ensureCheck(run.repository, content, check.externalId, signal);
+    return {
+      events: [{ kind: 'check.reported', runId: run.id, checkId: check.id, externalId, reported }],
+      spacingMs: world.writeSpacingMs,
+    };
+  } catch (error) {
+    if (error instanceof ForgeError && !error.retry) {
+      return { events: [{ kind: 'check.refused', runId: run.id, checkId: check.id, why: error.message }] };
+    }
+    throw error;
+  }
+}
+
+const digestOf = (content: CheckContent): string => createHash('sha256').update(JSON.stringify(content)).digest('hex');
+
+/** The last lines of a job that did not pass: most readers need no more than these. */
+async function logTail(run: Run, check: Check, world: World): Promise<string[]> {
+  const job = jobsOf(run).find((each) => each.id === check.jobId);
+  if (job?.state !== 'finished' || job.verdict === 'passed') return [];
+  const newest = job.attempts.at(-1);
+  const reader = newest && (await world.archive.readLog(newest.id));
+  if (!reader) return [];
+  const lines = await reader.lineRange(Math.max(1, reader.lines - TAIL_LINES + 1), TAIL_LINES, 2_000);
+  return lines.map((line) => line.text);
+}

@@ -1,0 +1,41 @@
+import { ForgeError } from '../forge.ts';
+
+/** What GitHub's answers mean for us (docs.github.com, "Rate limits for the REST API", "Troubleshooting"). */
+export function toForgeError(error: unknown, what: string, now: Date): ForgeError {
+  if (error instanceof ForgeError) return error;
+  const { status, message, response } = error as {
+    status?: number;
+    message?: string;
+    response?: { headers?: Record<string, string | undefined> };
+  };
+  const said = `${what}: ${status ? `GitHub answered ${status}` : 'GitHub could not be reached'} (${firstLine(message)})`;
+  const options = { cause: error };
+  const restMs = restOf(status, message, response?.headers ?? {}, now);
+  if (restMs !== undefined) return new ForgeError('rate-limited', said, { ...options, retryAfterMs: restMs });
+  if (status === undefined || status >= 500 || status === 408) return new ForgeError('unreachable', said, options);
+  if (status === 404 || status === 410) return new ForgeError('gone', said, options);
+  if (status === 401 || status === 403) return new ForgeError('denied', said, options);
+  return new ForgeError('refused', said, options);
+}
+
+const firstLine = (message: string | undefined): string => (message ?? 'no reason given').split('\n')[0]!.slice(0, 300);
+
+const MINUTE = 60_000;
+
+/** Milliseconds to rest when this is a rate limit: `retry-after`, else until the reset, else a minute. */
+function restOf(
+  status: number | undefined,
+  message: string | undefined,
+  headers: Record<string, string | undefined>,
+  now: Date,
+): number | undefined {
+  if (status !== 403 && status !== 429) return undefined;
+  const retryAfter = Number(headers['retry-after']);
+  if (headers['retry-after'] !== undefined && Number.isFinite(retryAfter)) return Math.max(1, retryAfter) * 1_000;
+  if (headers['x-ratelimit-remaining'] === '0') {
+    const reset = Number(headers['x-ratelimit-reset']) * 1_000;
+    return Number.isFinite(reset) ? Math.max(1_000, reset - now.getTime()) : MINUTE;
+  }
+  // A secondary limit without a header is told apart from a refusal by its text only.
+  return status === 429 || /secondary rate limit|abuse detection/i.test(message ?? '') ? MINUTE : undefined;
+}

@@ -1,0 +1,73 @@
+import { Readable } from 'node:stream';
+import type { Archive } from '../../archive/archive.ts';
+import { branchSubject, pullRequestSubject } from '../../core/event.ts';
+import { branchFactKey, pullRequestFactKey } from '../../core/fact-key.ts';
+import type { Queue, Told } from '../../queue/queue.ts';
+import type { Store } from '../../store/store.ts';
+import { type ParsedHook, parseHook } from './hooks.ts';
+
+/** A verified delivery. `id`: X-GitHub-Delivery, the same on a redelivery. */
+export interface Delivery {
+  id: string;
+  name: string;
+  body: string;
+}
+
+export interface IntakeOptions {
+  queue: Pick<Queue, 'push'>;
+  store: Pick<Store, 'branch' | 'pullRequest'>;
+  archive: Pick<Archive, 'put'>;
+}
+
+/** Raw payloads up to this size are in the row, larger ones in the archive. */
+const RAW_IN_ROW = 64 * 1024;
+
+/** Turn a delivery into a stored event. When this resolves, the fact is committed: now the hook may be answered. */
+export async function receiveDelivery(delivery: Delivery, options: IntakeOptions): Promise<void> {
+  const parsed = parseHook(delivery.name, delivery.body);
+  await options.queue.push([await toldOf(delivery, parsed, options)]);
+}
+
+async function toldOf(delivery: Delivery, parsed: ParsedHook, options: IntakeOptions): Promise<Told> {
+  const base = { source: 'hook', delivery: delivery.id } as const;
+  const ownKey = `delivery:${delivery.id}`;
+  if ('event' in parsed) {
+    const { event, occurredAt } = parsed;
+    return { ...base, event: { key: await keyOf(parsed.event, ownKey, options.store), event, occurredAt } };
+  }
+  const hook = delivery.name.slice(0, 100);
+  if ('noted' in parsed) return { ...base, done: true, event: { key: ownKey, event: { kind: 'hook.noted', hook } } };
+  const event = { key: ownKey, event: { kind: 'hook.unread', hook, why: parsed.unread } } as const;
+  return { ...base, event, parked: parsed.unread, ...(await keepRaw(delivery.body, options.archive)) };
+}
+
+async function keepRaw(body: string, archive: Pick<Archive, 'put'>): Promise<Pick<Told, 'raw' | 'rawSha256'>> {
+  // PostgreSQL's text cannot hold a NUL.
+  if (Buffer.byteLength(body) <= RAW_IN_ROW && !body.includes('\0')) return { raw: body };
+  const { sha256 } = await archive.put(Readable.from([Buffer.from(body)]), { mask: true });
+  return { rawSha256: sha256 };
+}
+
+/** A telling of a moving thing is keyed by what is known of it; of anything else, by itself. */
+async function keyOf(
+  event: Extract<ParsedHook, { event: unknown }>['event'],
+  ownKey: string,
+  store: IntakeOptions['store'],
+): Promise<string> {
+  switch (event.kind) {
+    case 'branch.hinted': {
+      const subject = branchSubject(event.repository.key, event.ref);
+      return branchFactKey(subject, await store.branch(subject), event.sha);
+    }
+    case 'pull-request.hinted': {
+      const subject = pullRequestSubject(event.repository.key, event.number);
+      return pullRequestFactKey(subject, await store.pullRequest(subject), event.told);
+    }
+    case 'comment.told': {
+      const { id, action, updatedAt } = event.comment;
+      return `comment:${event.repository.key}:${id}:${action}:${updatedAt}`;
+    }
+    default:
+      return ownKey;
+  }
+}

@@ -1,0 +1,113 @@
+import { createHmac, timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Log } from '../../log.ts';
+import type { Delivery } from './intake.ts';
+
+/** GitHub never sends more than 25 MB (docs.github.com, "Webhook events and payloads"). */
+const MOST_BYTES = 25 * 1024 * 1024;
+/** A sender that stalls is cut off; GitHub itself gives up after 10 s. */
+const READ_MS = 20_000;
+
+export interface WebhookOptions {
+  path: string;
+  /** Any of them may have signed: two while one is rotated. */
+  secrets: string[];
+  /** Resolves when the delivery is committed. */
+  receive(delivery: Delivery): Promise<void>;
+  log: Log;
+}
+
+type NodeHandler = (req: IncomingMessage, res: ServerResponse) => Promise<boolean>;
+
+/**
+ * Verify, store, answer: nothing else is done in the request. What is signed is answered 200 once it is committed,
+ * whatever it says; what cannot be stored now is answered 503, so that GitHub lists it as failed and can redeliver it.
+ * This stands in for Probot's own middleware, which knows one secret and answers signed nonsense with 400.
+ */
+export function webhookHandler(options: WebhookOptions): NodeHandler {
+  return async (req, res) => {
+    if (new URL(req.url ?? '/', 'http://localhost').pathname !== options.path) return false;
+    const answer = await answerTo(req, options);
+    res.writeHead(answer.status, {
+      'content-type': 'text/plain; charset=utf-8',
+      connection: answer.close ?? 'keep-alive',
+    });
+    res.end(`${answer.text}\n`);
+    return true;
+  };
+}
+
+interface Answer {
+  status: number;
+  text: string;
+  close?: 'close';
+}
+
+async function answerTo(req: IncomingMessage, { secrets, receive, log }: WebhookOptions): Promise<Answer> {
+  if (req.method !== 'POST') return { status: 405, text: 'GitHub delivers hooks here, by POST' };
+  const id = header(req, 'x-github-delivery');
+  const name = header(req, 'x-github-event');
+  const signature = header(req, 'x-hub-signature-256');
+  if (!id || !name || !signature) {
+    return {
+      status: 400,
+      text: 'X-GitHub-Delivery, X-GitHub-Event and X-Hub-Signature-256 are needed',
+      close: 'close',
+    };
+  }
+  const body = await readBody(req);
+  if (body === undefined) {
+    log.warn({ delivery: id, hook: name }, 'A hook was not read to its end: too large or too slow');
+    return { status: 413, text: 'More than 25 MB, or slower than 20 s', close: 'close' };
+  }
+  if (!isSigned(body, signature, secrets)) {
+    log.warn(
+      { delivery: id, hook: name, bytes: body.length },
+      'Refused a hook: its signature is wrong. Is WEBHOOK_SECRET the App’s?',
+    );
+    return { status: 401, text: 'The signature is wrong' };
+  }
+  try {
+    await receive({ id, name, body: body.toString('utf8') });
+  } catch (error) {
+    log.error(
+      { err: error, delivery: id, hook: name },
+      'A hook could not be stored; GitHub is told so and can redeliver it',
+    );
+    return { status: 503, text: 'It could not be stored; please redeliver it' };
+  }
+  return { status: 200, text: 'stored' };
+}
+
+/** Only what a header of these may have: they go into log lines and keys. */
+function header(req: IncomingMessage, name: string): string | undefined {
+  const value = req.headers[name];
+  return typeof value === 'string' && /^[\w.=:-]{1,200}$/.test(value) ? value : undefined;
+}
+
+async function readBody(req: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  const timer = setTimeout(() => req.destroy(), READ_MS);
+  try {
+    for await (const chunk of req) {
+      bytes += (chunk as Buffer).length;
+      if (bytes > MOST_BYTES) return undefined;
+      chunks.push(chunk as Buffer);
+    }
+    return Buffer.concat(chunks);
+  } catch {
+    return undefined;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Over the raw bytes, in constant time: a payload that is not UTF-8 has a right signature as well. */
+function isSigned(body: Buffer, signature: string, secrets: string[]): boolean {
+  const given = Buffer.from(signature);
+  return secrets.some((secret) => {
+    const right = Buffer.from(`sha256=${createHmac('sha256', secret).update(body).digest('hex')}`);
+    return given.length === right.length && timingSafeEqual(given, right);
+  });
+}

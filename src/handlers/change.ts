@@ -1,0 +1,178 @@
+import {
+  type Branch,
+  type ChangeDecision,
+  decideBranch,
+  decidePullRequest,
+  isFork,
+  lookAgainMs,
+  type PullRequest,
+} from '../core/change.ts';
+import {
+  branchSubject,
+  type Event,
+  type EventOf,
+  type Look,
+  pullRequestSubject,
+  type RepositoryFacts,
+} from '../core/event.ts';
+import { samePullRequest } from '../core/fact-key.ts';
+import { messages } from '../core/messages.ts';
+import type { RepositoryRef } from '../core/model.ts';
+import { policyFor } from '../core/policy.ts';
+import { isServed, ownerOf } from '../core/serving.ts';
+import type { DelayedEffect, HandlerContext, Outcome } from './handler.ts';
+import { nothing } from './handler.ts';
+
+/** Branches and pull requests: a hint makes us look, and what we see decides. */
+
+export async function onBranchHinted(event: EventOf<'branch.hinted'>, context: HandlerContext): Promise<Outcome> {
+  const { repository, ref, sha } = event;
+  if (!isServed(ownerOf(repository.name), context.serving.owners)) return notServed(repository);
+  const subject = branchSubject(repository.key, ref);
+  const look: Look = { toldBy: context.key, hinted: sha, number: 1 };
+  return { effects: [{ kind: 'inspect.branch', subject, repository, ref, look }], events: [] };
+}
+
+export async function onPullRequestHinted(
+  event: EventOf<'pull-request.hinted'>,
+  context: HandlerContext,
+): Promise<Outcome> {
+  const { repository, number, told } = event;
+  if (!isServed(ownerOf(repository.name), context.serving.owners)) return notServed(repository);
+  const subject = pullRequestSubject(repository.key, number);
+  const look: Look = { toldBy: context.key, hinted: told.headSha, number: 1 };
+  return { effects: [{ kind: 'inspect.pull-request', subject, repository, number, look }], events: [] };
+}
+
+export async function onBranchSeen(event: EventOf<'branch.seen'>, context: HandlerContext): Promise<Outcome> {
+  const { repository, snapshot, subject, look } = event;
+  const facts = servedFacts(snapshot);
+  const current: RepositoryRef = { ...repository, name: snapshot.repositoryName };
+  if (facts.state !== 'watched') return { effects: [], events: [noted(current, facts)] };
+  const known = await context.store.branch(subject);
+  const decision = decideBranch(known, snapshot, context.serving.watch);
+  const again = lookAgainMs(decision, look, snapshot.sha);
+  if (again !== undefined) {
+    const next = { ...look, number: look.number + 1 };
+    return {
+      effects: [{ kind: 'inspect.branch', subject, repository, ref: snapshot.ref, look: next, afterMs: again }],
+      events: [],
+    };
+  }
+  if (decision.because === 'unmoved') return nothing;
+  const runId = decision.start && context.newId();
+  const branch: Branch = {
+    subject,
+    repositoryKey: repository.key,
+    ref: snapshot.ref,
+    sha: snapshot.sha,
+    generation: (known?.generation ?? 0) + 1,
+    toldBy: look.toldBy,
+    runId: runId ?? known?.runId,
+  };
+  await context.store.saveBranch(branch);
+  const requested = requestRun(runId, decision, current, subject, 'push');
+  return { effects: [], events: [noted(current, facts), ...endRun(known?.runId, decision), ...requested] };
+}
+
+export async function onPullRequestSeen(
+  event: EventOf<'pull-request.seen'>,
+  context: HandlerContext,
+): Promise<Outcome> {
+  const { repository, snapshot, subject, look } = event;
+  const facts = servedFacts(snapshot);
+  const current: RepositoryRef = { ...repository, name: snapshot.repositoryName };
+  if (facts.state !== 'watched') return { effects: [], events: [noted(current, facts)] };
+  const known = await context.store.pullRequest(subject);
+  const decision = decidePullRequest(known, snapshot, policyFor(context.serving.policy, snapshot.base.ref));
+  const again = lookAgainMs(decision, look, snapshot.head.sha);
+  if (again !== undefined) {
+    const next = { ...look, number: look.number + 1 };
+    const effect: DelayedEffect = {
+      kind: 'inspect.pull-request',
+      subject,
+      repository,
+      number: snapshot.number,
+      look: next,
+      afterMs: again,
+    };
+    return { effects: [effect], events: [] };
+  }
+  const runId = decision.start && context.newId();
+  await context.store.savePullRequest(nextPullRequest(event, known, decision, runId));
+  const requested = requestRun(runId, decision, current, subject, 'pull-request');
+  return { effects: [], events: [noted(current, facts), ...endRun(known?.runId, decision), ...requested] };
+}
+
+export async function onChangeUnreadable(event: EventOf<'change.unreadable'>): Promise<Outcome> {
+  return { effects: [], events: [noted(event.repository, { state: 'removed', why: event.why })] };
+}
+
+const factsOf = ({ head, base, title, state, draft }: EventOf<'pull-request.seen'>['snapshot']) => ({
+  headSha: head.sha,
+  baseRef: base.ref,
+  title,
+  state,
+  draft,
+});
+
+const notServed = (repository: RepositoryRef): Outcome => {
+  const why = messages.foreignInstallation(ownerOf(repository.name));
+  return { effects: [], events: [noted(repository, { state: 'refused', why })] };
+};
+
+const servedFacts = (snapshot: { private: boolean; defaultBranch: string }): RepositoryFacts =>
+  snapshot.private
+    ? { state: 'refused', why: messages.privateRepository, private: true, defaultBranch: snapshot.defaultBranch }
+    : { state: 'watched', private: false, defaultBranch: snapshot.defaultBranch };
+
+const noted = (repository: RepositoryRef, facts: RepositoryFacts): Event => ({
+  kind: 'repository.noted',
+  repository,
+  facts,
+});
+
+function nextPullRequest(
+  event: EventOf<'pull-request.seen'>,
+  known: PullRequest | undefined,
+  decision: ChangeDecision,
+  runId: string | undefined,
+): PullRequest {
+  const { snapshot, look } = event;
+  const moved = decision.because !== 'unmoved' || !known || !samePullRequest(known, factsOf(snapshot));
+  return {
+    subject: event.subject,
+    repositoryKey: event.repository.key,
+    number: snapshot.number,
+    title: snapshot.title,
+    state: snapshot.state,
+    draft: snapshot.draft,
+    headRef: snapshot.head.ref,
+    headSha: snapshot.head.sha,
+    headRepositoryKey: snapshot.head.repositoryKey,
+    fork: isFork(snapshot),
+    baseRef: snapshot.base.ref,
+    baseSha: snapshot.base.sha,
+    author: snapshot.author,
+    generation: (known?.generation ?? 0) + (moved ? 1 : 0),
+    toldBy: moved ? look.toldBy : known?.toldBy,
+    runId: runId ?? known?.runId,
+  };
+}
+
+/** The run before is told that it is over. A run that has ended already takes no notice. */
+function endRun(runId: string | undefined, decision: ChangeDecision): Event[] {
+  return runId && decision.end ? [{ kind: 'run.ended', runId, ...decision.end }] : [];
+}
+
+function requestRun(
+  runId: string | undefined,
+  decision: ChangeDecision,
+  repository: RepositoryRef,
+  subject: string,
+  trigger: 'push' | 'pull-request',
+): Event[] {
+  if (!runId || !decision.start) return [];
+  const { change, hold } = decision.start;
+  return [{ kind: 'run.requested', runId, request: { repository, change, subject, trigger, hold } }];
+}

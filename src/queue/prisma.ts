@@ -1,0 +1,224 @@
+import type { Effect } from '../core/effect.ts';
+import type { Event } from '../core/event.ts';
+import { isUniqueViolation } from '../database/database.ts';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import {
+  type Claim,
+  type Claimed,
+  type Completion,
+  type Failure,
+  LeaseLost,
+  type Pushed,
+  type Queue,
+  type Told,
+} from './queue.ts';
+import { announce, type ClaimedRow, claimedOf, databaseNow, eventRow, insertEvents, type RowIds } from './rows.ts';
+
+type Client = Prisma.TransactionClient;
+
+/** The queue in the tables `event`, `sighting`, `effect` and `lane`. */
+export function openQueue(prisma: PrismaClient, ids: RowIds): Queue {
+  return {
+    push: (told) => push(prisma, told, ids),
+    claimEvents: (claim) => claimed<Event>('event', () => claimEventRows(prisma, claim)),
+    claimEffects: (claim) => claimed<Effect>('effect', () => claimEffectRows(prisma, claim)),
+    renew: (rows, leaseMs) => renew(prisma, rows, leaseMs),
+    fail: (row, failure) => prisma.$transaction((client) => fail(client, row, failure, ids)),
+    completeEffect: (row, completion) => prisma.$transaction((client) => complete(client, row, completion, ids)),
+    restLane: (lane, forMs, why) => restLane(prisma, lane, forMs, why),
+    restart: (id) => restart(prisma, id),
+    untilNext: (mostMs) => untilNext(prisma, mostMs),
+  };
+}
+
+/** End an event inside its handler's transaction: whoever lost the lease rolls everything back. */
+export async function finishEvent(client: Client, row: Claimed<Event>): Promise<void> {
+  const now = await databaseNow(client);
+  const { count } = await client.event.updateMany({
+    where: { id: row.id, fence: row.fence, state: 'running' },
+    data: { state: 'done', doneAt: now, leaseUntil: null, retryAt: null, error: null },
+  });
+  if (count !== 1) throw new LeaseLost(row);
+}
+
+async function push(prisma: PrismaClient, told: Told[], ids: RowIds): Promise<Pushed[]> {
+  return prisma.$transaction(async (client) => {
+    const now = await databaseNow(client);
+    const pushed: Pushed[] = [];
+    for (const each of told) pushed.push(await pushOne(client, each, ids, now));
+    if (pushed.some((each) => !each.known)) await announce(client);
+    return pushed;
+  });
+}
+
+async function pushOne(client: Client, told: Told, ids: RowIds, now: Date): Promise<Pushed> {
+  const { key } = told.event;
+  if (told.delivery !== undefined) {
+    const seen = await client.sighting.findUnique({ where: { delivery: told.delivery }, select: { id: true } });
+    if (seen) return { key, known: true };
+  }
+  const row = eventRow(told, ids, now);
+  const { count } = await client.event.createMany({ data: [row], skipDuplicates: true });
+  const known = count === 0;
+  const event = known
+    ? await client.event.findUniqueOrThrow({ where: { key } })
+    : { id: row.id, hookAt: now, pollAt: now };
+  if (told.source !== 'own') {
+    await client.sighting.createMany({
+      data: [{ id: ids.newId(), eventId: event.id, source: told.source, delivery: told.delivery, at: now }],
+      skipDuplicates: true,
+    });
+    if (told.source === 'hook' && !event.hookAt) await client.event.update({ where: { key }, data: { hookAt: now } });
+    if (told.source === 'poll' && !event.pollAt) await client.event.update({ where: { key }, data: { pollAt: now } });
+  }
+  return { key, known };
+}
+
+/** Two claims that do not see each other can both want one subject: the partial unique index on running rows lets one
+ *  win, and the loser looks again when it is woken next. */
+async function claimed<T extends Event | Effect>(
+  table: 'event' | 'effect',
+  claim: () => Promise<ClaimedRow[]>,
+): Promise<Claimed<T>[]> {
+  try {
+    return (await claim()).map((row) => claimedOf<T>(table, row));
+  } catch (error) {
+    if (isUniqueViolation(error)) return [];
+    throw error;
+  }
+}
+
+/** The head of each subject that is due, or whose lease ended. */
+const claimEventRows = (prisma: PrismaClient, { worker, most, leaseMs }: Claim): Promise<ClaimedRow[]> =>
+  prisma.$queryRaw<ClaimedRow[]>`
+    UPDATE event SET state = 'running', tries = tries + 1, fence = fence + 1, worker = ${worker},
+      lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+    WHERE id IN (
+      SELECT e.id FROM event e
+      WHERE ((e.state = 'pending' AND e.due_at <= clock_timestamp()
+              AND (e.retry_at IS NULL OR e.retry_at <= clock_timestamp())
+              AND NOT EXISTS (SELECT 1 FROM event o WHERE o.subject = e.subject AND o.state = 'running'))
+             OR (e.state = 'running' AND e.lease_until < clock_timestamp()))
+        AND NOT EXISTS (SELECT 1 FROM event o WHERE o.subject = e.subject AND o.state = 'pending'
+                        AND o.due_at <= clock_timestamp() AND (o.due_at, o.seq) < (e.due_at, e.seq))
+      ORDER BY e.due_at, e.seq LIMIT ${most} FOR UPDATE SKIP LOCKED)
+    RETURNING id, key, subject AS "order", payload, tries, fence`;
+
+/** The next of each lane that is free and may be used. A lane's row that waits for its retry lets the others pass. */
+const claimEffectRows = (prisma: PrismaClient, { worker, most, leaseMs }: Claim): Promise<ClaimedRow[]> =>
+  prisma.$queryRaw<ClaimedRow[]>`
+    UPDATE effect SET state = 'running', tries = tries + 1, fence = fence + 1, worker = ${worker},
+      lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+    WHERE id IN (
+      SELECT e.id FROM effect e
+      WHERE ((e.state = 'pending' AND e.due_at <= clock_timestamp()
+              AND NOT EXISTS (SELECT 1 FROM effect o WHERE o.lane = e.lane AND o.state = 'running')
+              AND NOT EXISTS (SELECT 1 FROM effect o WHERE o.lane = e.lane AND o.state = 'pending'
+                              AND o.due_at <= clock_timestamp() AND (o.due_at, o.id) < (e.due_at, e.id)))
+             OR (e.state = 'running' AND e.lease_until < clock_timestamp()))
+        AND NOT EXISTS (SELECT 1 FROM lane l WHERE l.name = e.lane AND l.not_before_at > clock_timestamp())
+      ORDER BY e.due_at, e.id LIMIT ${most} FOR UPDATE SKIP LOCKED)
+    RETURNING id, target AS key, lane AS "order", payload, tries, fence`;
+
+async function renew(prisma: PrismaClient, rows: Claimed<Event | Effect>[], leaseMs: number): Promise<Set<string>> {
+  const own = new Set<string>();
+  const lease = `${leaseMs} milliseconds`;
+  for (const row of rows) {
+    const count =
+      row.table === 'event'
+        ? await prisma.$executeRaw`UPDATE event SET lease_until = clock_timestamp() + ${lease}::interval
+            WHERE id = ${row.id} AND fence = ${row.fence} AND state = 'running'`
+        : await prisma.$executeRaw`UPDATE effect SET lease_until = clock_timestamp() + ${lease}::interval
+            WHERE id = ${row.id} AND fence = ${row.fence} AND state = 'running'`;
+    if (count === 1) own.add(row.id);
+  }
+  return own;
+}
+
+async function fail(client: Client, row: Claimed<Event | Effect>, failure: Failure, ids: RowIds): Promise<void> {
+  const now = await databaseNow(client);
+  const nextAt = failure.afterMs === undefined ? undefined : new Date(now.getTime() + failure.afterMs);
+  const where = { id: row.id, fence: row.fence, state: 'running' };
+  const tries = failure.uncounted ? row.tries - 1 : row.tries;
+  const data = { state: nextAt ? 'pending' : 'parked', error: failure.error, leaseUntil: null, tries };
+  const { count } =
+    row.table === 'event'
+      ? await client.event.updateMany({ where, data: { ...data, retryAt: nextAt ?? null } })
+      : nextAt
+        ? await putBack(client, row as Claimed<Effect>, { tries, error: failure.error, dueAt: nextAt })
+        : await client.effect.updateMany({ where, data });
+  if (count !== 1) throw new LeaseLost(row);
+  await insertEvents(client, failure.events ?? [], ids);
+  await announce(client);
+}
+
+/** Put an effect back as pending. While it ran, a newer wish for the same target may have been stored: that one stands
+ *  for both, waits as long as this one would have, and this row is done. */
+async function putBack(
+  client: Client,
+  row: Claimed<Effect>,
+  next: { tries: number; error: string | null; dueAt: Date },
+): Promise<{ count: number }> {
+  const where = { id: row.id, fence: row.fence, state: 'running' };
+  const newer = await client.effect.findFirst({ where: { kind: row.value.kind, target: row.key, state: 'pending' } });
+  if (!newer) return client.effect.updateMany({ where, data: { ...next, state: 'pending', leaseUntil: null } });
+  if (next.error !== null) {
+    const dueAt = new Date(Math.max(next.dueAt.getTime(), newer.dueAt.getTime()));
+    await client.effect.update({ where: { id: newer.id }, data: { ...next, dueAt } });
+  }
+  return client.effect.updateMany({ where, data: { state: 'done', leaseUntil: null, error: next.error } });
+}
+
+async function complete(client: Client, row: Claimed<Effect>, completion: Completion, ids: RowIds): Promise<void> {
+  const now = await databaseNow(client);
+  const { count } =
+    completion.againMs === undefined
+      ? await client.effect.updateMany({
+          where: { id: row.id, fence: row.fence, state: 'running' },
+          data: { state: 'done', doneAt: now, leaseUntil: null, error: null },
+        })
+      : await putBack(client, row, { tries: 0, error: null, dueAt: new Date(now.getTime() + completion.againMs) });
+  if (count !== 1) throw new LeaseLost(row);
+  await insertEvents(client, completion.events, ids);
+  if (completion.spacingMs) await restLane(client, row.order, completion.spacingMs, 'spacing');
+  await announce(client);
+}
+
+/** A rest is only ever lengthened: a spacing of a second must not end a rest of a minute. */
+async function restLane(client: Client | PrismaClient, lane: string, forMs: number, why: string): Promise<void> {
+  await client.$executeRaw`
+    INSERT INTO lane (name, not_before_at, why)
+    VALUES (${lane}, clock_timestamp() + ${forMs} * interval '1 millisecond', ${why})
+    ON CONFLICT (name) DO UPDATE SET not_before_at = EXCLUDED.not_before_at, why = EXCLUDED.why
+    WHERE lane.not_before_at < EXCLUDED.not_before_at`;
+}
+
+async function restart(prisma: PrismaClient, id: string): Promise<boolean> {
+  return prisma.$transaction(async (client) => {
+    const now = await databaseNow(client);
+    const events = await client.event.updateMany({
+      where: { OR: [{ id }, { key: id }], state: 'parked' },
+      data: { state: 'pending', tries: 0, retryAt: null, error: null },
+    });
+    const effects = await client.effect.updateMany({
+      where: { id, state: 'parked' },
+      data: { state: 'pending', tries: 0, dueAt: now, error: null },
+    });
+    if (events.count + effects.count > 0) await announce(client);
+    return events.count + effects.count > 0;
+  });
+}
+
+async function untilNext(prisma: PrismaClient, mostMs: number): Promise<number> {
+  const [row] = await prisma.$queryRaw<{ ms: number | null }[]>`
+    SELECT (EXTRACT(EPOCH FROM min(at) - clock_timestamp()) * 1000)::float8 AS ms FROM (
+      SELECT min(GREATEST(due_at, COALESCE(retry_at, due_at))) AS at FROM event
+        WHERE state = 'pending' AND GREATEST(due_at, COALESCE(retry_at, due_at)) > clock_timestamp()
+      UNION ALL SELECT min(lease_until) FROM event WHERE state = 'running'
+      UNION ALL SELECT min(due_at) FROM effect WHERE state = 'pending' AND due_at > clock_timestamp()
+      UNION ALL SELECT min(lease_until) FROM effect WHERE state = 'running'
+      UNION ALL SELECT min(l.not_before_at) FROM lane l WHERE l.not_before_at > clock_timestamp()
+        AND EXISTS (SELECT 1 FROM effect e WHERE e.lane = l.name AND e.state = 'pending')
+    ) AS soonest`;
+  return Math.max(0, Math.min(mostMs, row?.ms ?? mostMs));
+}

@@ -1,0 +1,209 @@
+import { backOffMs } from '../core/back-off.ts';
+import { type Effect, runOf, targetOf } from '../core/effect.ts';
+import type { Event } from '../core/event.ts';
+import type { Log } from '../log.ts';
+import { type Claimed, LeaseLost, type Queue } from './queue.ts';
+
+/**
+ * Claims rows and has them worked on, several at a time; backs off and parks what fails; renews leases; drains on stop.
+ *
+ * The worker alone catches: a fault that says `retry: false` parks at once, one that names `retryAfterMs` lets the lane
+ * rest, anything else is tried again, later and later, and parked after the last try. A parked row, and one that is
+ * tried again, is told to the run it works for.
+ */
+export interface WorkerOptions {
+  queue: Queue;
+  /** Name of this worker in its rows, for people. */
+  worker: string;
+  /** Handle the event and end it, in one transaction; throws TryLater when it cannot be handled yet. */
+  handleEvent(row: Claimed<Event>): Promise<void>;
+  /** Perform the effect outside any transaction, and complete it. */
+  performEffect(row: Claimed<Effect>, signal: AbortSignal): Promise<void>;
+  /** Is the database unreachable, by this error? Then nothing is the row's fault. */
+  isAway(error: unknown): boolean;
+  log: Log;
+  random(): number;
+  now(): Date;
+  eventsAtOnce: number;
+  effectsAtOnce: number;
+  leaseMs: number;
+  /** How long an idle worker waits at most before it looks without being told. */
+  idleMs: number;
+}
+
+export interface Worker {
+  /** Something was committed: look now. */
+  wake(): void;
+  /** Claim no more, let what runs come to its end for `graceMs`, then abort it. What is left is taken over later. */
+  stop(graceMs: number): Promise<void>;
+}
+
+/** The event needs something that is not stored yet. */
+export class TryLater extends Error {
+  constructor(why: string) {
+    super(why);
+    this.name = 'TryLater';
+  }
+}
+
+/** Tries before a row is parked. With the back-off below, an hour and a half. */
+const MOST_TRIES = 24;
+/** What is probably our own bug is not tried so often. */
+const MOST_TRIES_OF_BUGS = 5;
+
+export function startWorker(options: WorkerOptions): Worker {
+  const { queue, log } = options;
+  const abort = new AbortController();
+  const running = new Map<string, Claimed<Event | Effect>>();
+  let stopping = false;
+  let wakeUp = () => {};
+  let woken = false;
+
+  const wake = () => {
+    woken = true;
+    wakeUp();
+  };
+
+  const rest = (ms: number) =>
+    new Promise<void>((resolve) => {
+      if (woken || stopping) return resolve();
+      const timer = setTimeout(resolve, ms);
+      wakeUp = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+
+  async function claimAndStart(): Promise<number> {
+    const claim = { worker: options.worker, leaseMs: options.leaseMs };
+    const count = (table: 'event' | 'effect') => [...running.values()].filter((row) => row.table === table).length;
+    const events = options.eventsAtOnce - count('event');
+    const effects = options.effectsAtOnce - count('effect');
+    const claimedEvents = events > 0 ? await queue.claimEvents({ ...claim, most: events }) : [];
+    for (const row of claimedEvents) start(row, () => options.handleEvent(row));
+    const claimedEffects = effects > 0 ? await queue.claimEffects({ ...claim, most: effects }) : [];
+    for (const row of claimedEffects) start(row, () => options.performEffect(row, abort.signal));
+    return claimedEvents.length + claimedEffects.length;
+  }
+
+  function start(row: Claimed<Event | Effect>, work: () => Promise<void>): void {
+    running.set(row.id, row);
+    void work()
+      .catch((error) => settle(row, error))
+      .finally(() => {
+        running.delete(row.id);
+        wake();
+      });
+  }
+
+  async function settle(row: Claimed<Event | Effect>, error: unknown): Promise<void> {
+    if (error instanceof LeaseLost) {
+      log.warn({ row: row.id, key: row.key }, error.message);
+      return;
+    }
+    try {
+      await putBack(row, error, options, abort.signal.aborted);
+    } catch (fault) {
+      // The row stays leased, and is taken over when the lease ends.
+      log.error({ err: fault, row: row.id, key: row.key }, `Could not put ${row.table} ${row.key} back`);
+    }
+  }
+
+  const loop = async () => {
+    let failures = 0;
+    while (!stopping) {
+      woken = false;
+      try {
+        const started = await claimAndStart();
+        if (failures > 0) log.info({ failures }, 'The database answers again');
+        failures = 0;
+        if (started === 0) await rest(await queue.untilNext(options.idleMs));
+      } catch (error) {
+        failures += 1;
+        const waitMs = backOffMs(failures, options.random(), 250, 15_000);
+        log.error({ err: error, waitMs }, 'The queue cannot be read; trying again');
+        woken = false;
+        await rest(waitMs);
+      }
+    }
+  };
+
+  const heartbeat = setInterval(() => {
+    const rows = [...running.values()];
+    if (rows.length === 0) return;
+    queue.renew(rows, options.leaseMs).then(
+      (own) => {
+        for (const row of rows) {
+          if (running.has(row.id) && !own.has(row.id))
+            log.warn({ row: row.id, key: row.key }, 'Lost the lease of a row');
+        }
+      },
+      (error) => log.warn({ err: error }, 'Could not renew leases'),
+    );
+  }, options.leaseMs / 3);
+
+  const looping = loop();
+  return {
+    wake,
+    async stop(graceMs) {
+      stopping = true;
+      wake();
+      await looping;
+      const drained = async () => {
+        while (running.size > 0) {
+          await new Promise<void>((resolve) => {
+            wakeUp = resolve;
+          });
+        }
+      };
+      const timer = setTimeout(() => abort.abort(new Error('RCB is being stopped')), graceMs);
+      await drained();
+      clearTimeout(timer);
+      clearInterval(heartbeat);
+    },
+  };
+}
+
+async function putBack(
+  row: Claimed<Event | Effect>,
+  error: unknown,
+  options: WorkerOptions,
+  aborted: boolean,
+): Promise<void> {
+  const { queue, log, random } = options;
+  const message = error instanceof Error ? error.message : String(error);
+  if (aborted || options.isAway(error)) {
+    await queue.fail(row, { error: message, afterMs: aborted ? 0 : 1_000, uncounted: true });
+    return;
+  }
+  if (error instanceof TryLater) {
+    const afterMs = row.tries < MOST_TRIES ? backOffMs(row.tries, random(), 50, 30_000) : undefined;
+    await queue.fail(row, { error: message, afterMs });
+    return;
+  }
+  const { retry, retryAfterMs } = error as { retry?: boolean; retryAfterMs?: number };
+  if (retryAfterMs !== undefined && row.table === 'effect') await queue.restLane(row.order, retryAfterMs, message);
+  const most = retry === undefined ? MOST_TRIES_OF_BUGS : retry ? MOST_TRIES : 0;
+  const afterMs = row.tries < most ? Math.max(retryAfterMs ?? 0, backOffMs(row.tries, random())) : undefined;
+  const fields = { err: error, row: row.id, key: row.key, tries: row.tries, afterMs };
+  if (afterMs === undefined) log.error(fields, `Parked ${row.table} ${row.value.kind} of ${row.key}`);
+  else log.warn(fields, `${row.value.kind} of ${row.key} failed and is tried again`);
+  const events = row.table === 'effect' ? failureEvents(row as Claimed<Effect>, message, afterMs, options) : [];
+  await queue.fail(row, { error: message, afterMs, events });
+}
+
+/** The run that the effect works for says on its page and check what it waits for, or why it was given up. */
+function failureEvents(row: Claimed<Effect>, why: string, afterMs: number | undefined, options: WorkerOptions) {
+  const runId = runOf(row.value);
+  if (!runId) return [];
+  const retryAt = afterMs === undefined ? undefined : new Date(options.now().getTime() + afterMs).toISOString();
+  const event: Event = {
+    kind: 'effect.failed',
+    runId,
+    effect: row.value.kind,
+    target: targetOf(row.value),
+    why,
+    retryAt,
+  };
+  return [{ key: `failed:${row.id}:${row.fence}`, event }];
+}

@@ -1,0 +1,398 @@
+import type { Clock } from '../clock.ts';
+import type { Progress, RunState, RunVerdict, Trigger, Verdict } from '../core/model.ts';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import type {
+  AttemptRow,
+  BuildRow,
+  EffectRow,
+  FactDetails,
+  FactFilter,
+  FactRow,
+  JobRow,
+  Listed,
+  Page,
+  QueueCounts,
+  Reader,
+  RunDetails,
+  RunFilter,
+  RunRow,
+  SourceRow,
+} from '../site/reader.ts';
+
+/**
+ * What the site reads, from the database. Lists are paged by key, and a page costs a fixed number of queries, however
+ * many rows it has. What hangs below a run is bounded: a run with more jobs than that is not readable anyway.
+ */
+export function createPrismaReader(prisma: PrismaClient, clock: Clock): PrismaReader {
+  return {
+    listRuns: (filter, page) => listRuns(prisma, filter, page),
+    listRunDetails: (filter, page) => listRunDetails(prisma, filter, page),
+    run: (id) => readRun(prisma, id),
+    runsOfSubject: async (subject, limit) =>
+      withJobCounts(prisma, await prisma.run.findMany({ where: { subject }, orderBy: { id: 'desc' }, take: limit })),
+    job: (runId, jobId) => readJob(prisma, runId, jobId),
+    sourceByArchive: (sha256) => sourceByArchive(prisma, sha256),
+    artifactBySha256: (sha256) => artifactBySha256(prisma, sha256),
+    listFacts: (filter, page) => listFacts(prisma, filter, page),
+    fact: (key) => readFact(prisma, key),
+    listEffects: (state, limit) => listEffects(prisma, state, limit),
+    repositories: () => listRepositories(prisma),
+    installations: () =>
+      prisma.installation.findMany({ orderBy: { account: 'asc' }, take: LISTED, select: INSTALLATION }),
+    counts: () => readCounts(prisma, clock.now()),
+  };
+}
+
+export interface PrismaReader extends Reader {
+  /** Whole runs, for the JSON list: one query per table and page instead of one set per run. */
+  listRunDetails(filter: RunFilter, page: Page): Promise<Listed<RunDetails>>;
+}
+
+const LISTED = 500;
+const INSTALLATION = { key: true, account: true, state: true, served: true } as const;
+
+const ATTEMPTS = {
+  orderBy: { number: 'desc' },
+  take: 20,
+  include: { artifacts: { orderBy: { name: 'asc' }, take: 500 } },
+} satisfies Prisma.Job$attemptsArgs;
+
+const BELOW_RUN = {
+  sources: { orderBy: [{ changed: 'desc' }, { id: 'asc' }], take: 100 },
+  builds: {
+    orderBy: { id: 'asc' },
+    take: 50,
+    include: { jobs: { orderBy: { name: 'asc' }, take: 2000, include: { attempts: ATTEMPTS } } },
+  },
+  checks: { orderBy: { name: 'asc' }, take: 2000 },
+} satisfies Prisma.RunInclude;
+
+type StoredRun = Prisma.RunGetPayload<object>;
+type StoredDetails = Prisma.RunGetPayload<{ include: typeof BELOW_RUN }>;
+type StoredBuild = StoredDetails['builds'][number];
+type StoredJob = StoredBuild['jobs'][number];
+type StoredAttempt = StoredJob['attempts'][number];
+
+const maybe = <T>(value: T | null): T | undefined => value ?? undefined;
+
+/** One row more than asked tells whether there is a next page. */
+function listed<T extends { id: string }>(rows: T[], limit: number): Listed<T> {
+  const shown = rows.slice(0, limit);
+  return rows.length > limit ? { rows: shown, next: shown.at(-1)?.id } : { rows: shown };
+}
+
+const keyset = ({ before, limit }: Page) =>
+  ({ where: before ? { id: { lt: before } } : {}, orderBy: { id: 'desc' }, take: limit + 1 }) as const;
+
+function runsWhere(filter: RunFilter): Prisma.RunWhereInput {
+  const { repository, number, sha, state, verdict, ref } = filter;
+  return { repository, number, sha: sha && shaWhere(sha), state, verdict, ref: ref && { in: refForms(ref) } };
+}
+
+/** A whole sha, or the start of one; as a range, because an index serves that under any collation. */
+const shaWhere = (sha: string): string | Prisma.StringFilter => (sha.length >= 40 ? sha : { gte: sha, lt: `${sha}g` });
+
+/** A commit's ref is stored in full, a pull request's is short; people write either. */
+const refForms = (ref: string): string[] => (ref.startsWith('refs/') ? [ref] : [ref, `refs/heads/${ref}`]);
+
+async function listRuns(prisma: PrismaClient, filter: RunFilter, page: Page): Promise<Listed<RunRow>> {
+  const { where, ...order } = keyset(page);
+  const { rows, next } = listed(
+    await prisma.run.findMany({ where: { ...runsWhere(filter), ...where }, ...order }),
+    page.limit,
+  );
+  return { rows: await withJobCounts(prisma, rows), next };
+}
+
+async function listRunDetails(prisma: PrismaClient, filter: RunFilter, page: Page): Promise<Listed<RunDetails>> {
+  const { where, ...order } = keyset(page);
+  const found = await prisma.run.findMany({ where: { ...runsWhere(filter), ...where }, ...order, include: BELOW_RUN });
+  const { rows, next } = listed(found, page.limit);
+  return { rows: rows.map((row) => runDetails(row)), next };
+}
+
+/** Two queries for the whole page: its builds, and their jobs counted by state and verdict. */
+async function withJobCounts(prisma: PrismaClient, runs: StoredRun[]): Promise<RunRow[]> {
+  const builds = await prisma.build.findMany({
+    where: { runId: { in: runs.map((run) => run.id) } },
+    select: { id: true, runId: true },
+  });
+  const groups = await prisma.job.groupBy({
+    by: ['buildId', 'state', 'verdict'],
+    where: { buildId: { in: builds.map((build) => build.id) } },
+    _count: true,
+  });
+  const runOf = new Map(builds.map((build) => [build.id, build.runId]));
+  const counts = new Map<string, Record<string, number>>();
+  for (const { buildId, state, verdict, _count } of groups) {
+    const runId = runOf.get(buildId)!;
+    const ofRun = counts.get(runId) ?? {};
+    const word = verdict ?? state;
+    ofRun[word] = (ofRun[word] ?? 0) + _count;
+    counts.set(runId, ofRun);
+  }
+  return runs.map((run) => runRow(run, counts.get(run.id) ?? {}));
+}
+
+function runRow(run: StoredRun, jobs: Record<string, number>): RunRow {
+  return {
+    id: run.id,
+    repository: run.repository,
+    kind: run.kind as RunRow['kind'],
+    number: maybe(run.number),
+    ref: run.ref,
+    sha: run.sha,
+    title: run.title,
+    author: maybe(run.authorLogin),
+    fork: run.fork,
+    subject: run.subject,
+    state: run.state as RunState,
+    verdict: maybe(run.verdict) as RunVerdict | undefined,
+    why: maybe(run.why),
+    trigger: run.trigger as Trigger,
+    previousId: maybe(run.previousId),
+    supersededBySha: maybe(run.supersededBySha),
+    createdAt: run.createdAt,
+    finishedAt: maybe(run.finishedAt),
+    jobs,
+  };
+}
+
+async function readRun(prisma: PrismaClient, id: string): Promise<RunDetails | undefined> {
+  const run = await prisma.run.findUnique({ where: { id }, include: BELOW_RUN });
+  if (!run) return undefined;
+  // A re-test is of the same subject, and that is indexed; `previous_id` alone is not.
+  const next = await prisma.run.findFirst({
+    where: { subject: run.subject, previousId: id },
+    orderBy: { id: 'asc' },
+    select: { id: true },
+  });
+  return runDetails(run, next?.id);
+}
+
+function runDetails(run: StoredDetails, nextId?: string): RunDetails {
+  const builds = run.builds.map(buildRow);
+  return {
+    ...runRow(run, countJobs(builds)),
+    base: run.baseRef && run.baseSha ? { ref: run.baseRef, sha: run.baseSha } : undefined,
+    sources: run.sources.map(sourceRow),
+    builds,
+    checks: run.checks.map((check) => ({
+      name: check.name,
+      jobId: maybe(check.jobId),
+      externalId: maybe(check.externalId),
+      error: maybe(check.error),
+    })),
+    nextId,
+  };
+}
+
+function countJobs(builds: BuildRow[]): Record<string, number> {
+  const words = builds.flatMap((build) => build.jobs.map((job) => job.verdict ?? job.state));
+  return Object.fromEntries(
+    Map.groupBy(words, (word) => word)
+      .entries()
+      .map(([word, same]) => [word, same.length]),
+  );
+}
+
+function sourceRow(source: StoredDetails['sources'][number]): SourceRow {
+  const { archiveSha256, archiveSize, tarSha256 } = source;
+  return {
+    repository: source.repository,
+    sha: source.sha,
+    ref: maybe(source.ref),
+    base: maybe(source.baseSha),
+    changed: source.changed,
+    why: source.why,
+    archive:
+      archiveSha256 && archiveSize !== null && tarSha256
+        ? { sha256: archiveSha256, size: Number(archiveSize), tarSha256 }
+        : undefined,
+  };
+}
+
+function buildRow(build: StoredBuild): BuildRow {
+  return {
+    id: build.id,
+    backend: build.backend,
+    state: build.state as Progress,
+    verdict: maybe(build.verdict) as Verdict | undefined,
+    why: maybe(build.why),
+    url: maybe(build.url),
+    attempt: build.attempt,
+    createdAt: build.createdAt,
+    finishedAt: maybe(build.finishedAt),
+    jobs: build.jobs.map(jobRow),
+  };
+}
+
+function jobRow(job: StoredJob): JobRow {
+  return {
+    id: job.id,
+    name: job.name,
+    state: job.state as Progress,
+    verdict: maybe(job.verdict) as Verdict | undefined,
+    why: maybe(job.why),
+    timedOut: job.timedOut,
+    attempt: job.attempt,
+    attempts: job.attempts.map(attemptRow),
+  };
+}
+
+function attemptRow(attempt: StoredAttempt): AttemptRow {
+  const { logBytes, logLines, logSha256 } = attempt;
+  return {
+    id: attempt.id,
+    number: attempt.number,
+    state: attempt.state as Progress,
+    verdict: maybe(attempt.verdict) as Verdict | undefined,
+    why: maybe(attempt.why),
+    startedAt: maybe(attempt.startedAt),
+    finishedAt: maybe(attempt.finishedAt),
+    log: logBytes === null ? undefined : { bytes: Number(logBytes), lines: logLines ?? 0, sha256: maybe(logSha256) },
+    artifacts: attempt.artifacts.map(({ name, size, sha256 }) => ({ name, size: Number(size), sha256 })),
+  };
+}
+
+async function readJob(
+  prisma: PrismaClient,
+  runId: string,
+  jobId: string,
+): Promise<{ run: RunRow; job: JobRow } | undefined> {
+  const found = await prisma.job.findFirst({
+    where: { id: jobId, build: { runId } },
+    include: { attempts: ATTEMPTS, build: { include: { run: true } } },
+  });
+  return found ? { run: runRow(found.build.run, {}), job: jobRow(found) } : undefined;
+}
+
+async function sourceByArchive(prisma: PrismaClient, sha256: string) {
+  const source = await prisma.source.findFirst({ where: { archiveSha256: sha256 } });
+  return source ? { repository: source.repository, sha: source.sha, size: Number(source.archiveSize ?? 0) } : undefined;
+}
+
+async function artifactBySha256(prisma: PrismaClient, sha256: string) {
+  const artifact = await prisma.artifact.findFirst({ where: { sha256 } });
+  return artifact ? { name: artifact.name, size: Number(artifact.size) } : undefined;
+}
+
+const FACT = {
+  id: true,
+  key: true,
+  kind: true,
+  subject: true,
+  state: true,
+  tries: true,
+  error: true,
+  createdAt: true,
+  occurredAt: true,
+  hookAt: true,
+  pollAt: true,
+  doneAt: true,
+} as const satisfies Prisma.EventSelect;
+
+type StoredFact = Prisma.EventGetPayload<{ select: typeof FACT }>;
+
+async function listFacts(prisma: PrismaClient, filter: FactFilter, page: Page): Promise<Listed<FactRow>> {
+  const { where, ...order } = keyset(page);
+  const { subject, state, kind } = filter;
+  // Ticks are the clock's, not facts; a parked one is stuck, and what is stuck must be seen.
+  const noTicks = { OR: [{ NOT: { key: { startsWith: 'tick:' } } }, { state: 'parked' }] };
+  const found = await prisma.event.findMany({
+    where: { subject, state, kind, ...where, ...noTicks },
+    ...order,
+    select: FACT,
+  });
+  const { rows, next } = listed(found, page.limit);
+  return { rows: rows.map(factRow), next };
+}
+
+function factRow(fact: StoredFact): FactRow {
+  return {
+    id: fact.id,
+    key: fact.key,
+    kind: fact.kind,
+    subject: fact.subject,
+    state: fact.state,
+    tries: fact.tries,
+    error: maybe(fact.error),
+    createdAt: fact.createdAt,
+    occurredAt: maybe(fact.occurredAt),
+    hookAt: maybe(fact.hookAt),
+    pollAt: maybe(fact.pollAt),
+    doneAt: maybe(fact.doneAt),
+  };
+}
+
+async function readFact(prisma: PrismaClient, key: string): Promise<FactDetails | undefined> {
+  const fact = await prisma.event.findUnique({
+    where: { key },
+    include: { sightings: { orderBy: { at: 'asc' }, take: 200 } },
+  });
+  if (!fact) return undefined;
+  return {
+    ...factRow(fact),
+    payload: maybe(fact.payload),
+    raw: maybe(fact.raw),
+    rawSha256: maybe(fact.rawSha256),
+    sightings: fact.sightings.map(({ source, delivery, at }) => ({ source, delivery: maybe(delivery), at })),
+  };
+}
+
+async function listEffects(prisma: PrismaClient, state: string, limit: number): Promise<EffectRow[]> {
+  const rows = await prisma.effect.findMany({
+    where: { state },
+    // What is given up: newest first. What is to come: in the order in which it will be done.
+    orderBy: state === 'parked' ? { id: 'desc' } : [{ dueAt: 'asc' }, { id: 'asc' }],
+    take: limit,
+  });
+  return rows.map((row) => ({
+    id: row.id,
+    kind: row.kind,
+    target: row.target,
+    lane: row.lane,
+    state: row.state,
+    tries: row.tries,
+    error: maybe(row.error),
+    dueAt: row.dueAt,
+    createdAt: row.createdAt,
+  }));
+}
+
+async function listRepositories(prisma: PrismaClient) {
+  // Everybody may read these pages; a private repository's very name is not for everybody.
+  const rows = await prisma.repository.findMany({ where: { private: false }, orderBy: { name: 'asc' }, take: LISTED });
+  return rows.map(({ key, name, defaultBranch, state, why }) => ({
+    key,
+    name,
+    defaultBranch: maybe(defaultBranch),
+    state,
+    why: maybe(why),
+  }));
+}
+
+/** Unfinished rows only: they are few and indexed, while what is done grows without end. */
+async function readCounts(prisma: PrismaClient, now: Date): Promise<QueueCounts> {
+  const state = { in: ['pending', 'running', 'parked'] };
+  const due = {
+    where: { state: 'pending', dueAt: { lte: now } },
+    orderBy: { dueAt: 'asc' },
+    select: { dueAt: true },
+  } as const;
+  const [events, effects, event, effect] = await Promise.all([
+    prisma.event.groupBy({ by: ['state'], where: { state }, _count: true }),
+    prisma.effect.groupBy({ by: ['state'], where: { state }, _count: true }),
+    prisma.event.findFirst(due),
+    prisma.effect.findFirst(due),
+  ]);
+  const oldest = [event, effect].filter((row) => row !== null).map((row) => row.dueAt.getTime());
+  return {
+    events: byState(events),
+    effects: byState(effects),
+    oldestPendingAt: oldest.length > 0 ? new Date(Math.min(...oldest)) : undefined,
+  };
+}
+
+const byState = (groups: { state: string; _count: number }[]): Record<string, number> =>
+  Object.fromEntries(groups.map((group) => [group.state, group._count]));

@@ -1,0 +1,182 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { loadConfig } from '../../src/config/load.ts';
+import { formatMistakes } from '../../src/config/mistake.ts';
+import { openLog } from '../../src/log.ts';
+import { type Rcb, startRcb } from '../../src/main.ts';
+import type { NewRepository } from '../standins/github/actions/repositories.ts';
+import { type StandInGitHub, startGitHub } from '../standins/github/index.ts';
+import { type TestDatabase, testDatabase } from './database.ts';
+import { until } from './until.ts';
+
+/**
+ * The language of stories: a stand-in GitHub, the whole bot, a database of its own, all in one process on loopback.
+ * Stories act on GitHub and read what people read: checks on GitHub, and the site's JSON.
+ */
+export interface WorldOptions {
+  /** What rcb.yaml says beside owners and limits; default: one local backend with one slot. */
+  yaml?: string;
+  env?: Record<string, string>;
+  /** The repository of most stories; default `acme/tool`, with a `ci/run` that passes. */
+  files?: NewRepository['files'];
+  log?: NodeJS.WritableStream;
+}
+
+/** A run as `/api/runs/:id` shows it: the outside surface, not the code's own type. */
+export interface RunJson {
+  id: string;
+  repository: string;
+  change: { kind: string; number?: number; ref: string; sha: string };
+  state: string;
+  verdict: string | null;
+  why?: string;
+  trigger: string;
+  sources: { repository: string; sha: string; why: string; archive?: { url: string; sha256: string; size: number } }[];
+  builds: {
+    backend: string;
+    state: string;
+    jobs: {
+      name: string;
+      state: string;
+      verdict: string | null;
+      attempt: number;
+      logUrl?: string;
+      artifacts: { name: string; url: string; size: number; sha256: string }[];
+    }[];
+  }[];
+  finishedAt?: string;
+}
+
+export const REPO = 'acme/tool';
+
+/** An executable file of a repository. */
+export const script = (...lines: string[]) => ({
+  content: `#!/bin/sh\n${lines.join('\n')}\n`,
+  mode: '100755' as const,
+});
+
+export class World {
+  readonly github: StandInGitHub;
+  readonly database: TestDatabase;
+  readonly options: WorldOptions;
+  rcb!: Rcb;
+
+  constructor(github: StandInGitHub, database: TestDatabase, options: WorldOptions) {
+    this.github = github;
+    this.database = database;
+    this.options = options;
+  }
+
+  /** Start the bot, or start it again after `stopBot`. */
+  async startBot(): Promise<void> {
+    const loaded = loadConfig(this.#env(), { read: (path) => (path.endsWith('rcb.yaml') ? this.#yaml() : undefined) });
+    if ('mistakes' in loaded) throw new Error(formatMistakes(loaded.mistakes));
+    this.rcb = await startRcb(loaded.config, {
+      log: openLog(this.options.log ? 'info' : 'silent', this.options.log),
+      database: this.database.database,
+      environment: { PATH: process.env.PATH },
+      timing: { idleMs: 500, leaseMs: 5_000, killGraceMs: 500 },
+    });
+    this.github.deliverTo(`${this.rcb.publicUrl}/api/github/webhooks`);
+  }
+
+  async stopBot(graceMs = 2_000): Promise<void> {
+    this.github.deliverTo(undefined);
+    await this.rcb.stop(graceMs);
+  }
+
+  #env(): Record<string, string> {
+    const { host } = new URL(this.github.origin);
+    return {
+      APP_ID: String(this.github.appId),
+      PRIVATE_KEY: this.github.privateKey,
+      WEBHOOK_SECRET: this.github.webhookSecret,
+      GHE_HOST: host,
+      GHE_PROTOCOL: 'http',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      RCB_DATA_DIR: join(this.database.dataDir, 'data'),
+      LOG_LEVEL: 'silent',
+      ...this.options.env,
+    };
+  }
+
+  #yaml(): Uint8Array {
+    const own = this.options.yaml ?? 'backends: [{ name: local, kind: local, slots: 1, timeout: 60, silence: 60 }]';
+    return Buffer.from(`owners: [acme]\nlimits: { writeSpacing: 0 }\n${own}\n`);
+  }
+
+  async json<T>(path: string): Promise<T> {
+    const response = await fetch(new URL(path, this.rcb.publicUrl));
+    if (!response.ok) throw new Error(`GET ${path} answered ${response.status}: ${await response.text()}`);
+    return (await response.json()) as T;
+  }
+
+  async text(path: string): Promise<string> {
+    const response = await fetch(new URL(path, this.rcb.publicUrl));
+    if (!response.ok) throw new Error(`GET ${path} answered ${response.status}`);
+    return response.text();
+  }
+
+  async runs(query = ''): Promise<RunJson[]> {
+    return (await this.json<{ runs: RunJson[] }>(`/api/runs${query}`)).runs;
+  }
+
+  /** The newest run of a sha, once it is in `state` (default: finished). */
+  async run(sha: string, state = 'finished', deadlineMs = 20_000): Promise<RunJson> {
+    let seen: RunJson | undefined;
+    await until(async () => {
+      seen = (await this.runs(`?sha=${sha}`))[0];
+      return seen?.state === state;
+    }, deadlineMs).catch((error) => {
+      throw new Error(`the run of ${sha} did not become ${state}; it is ${JSON.stringify(seen)}`, { cause: error });
+    });
+    return seen!;
+  }
+
+  /** The newest check run of a name at a sha, once it has the status (default: completed). */
+  async check(sha: string, name: string, status = 'completed', repo = REPO) {
+    const find = () =>
+      this.github
+        .checkRuns(repo, sha)
+        .filter((check) => check.name === name)
+        .at(-1);
+    await until(async () => find()?.status === status).catch((error) => {
+      const all = this.github.checkRuns(repo, sha).map((check) => `${check.name}: ${check.status} ${check.conclusion}`);
+      throw new Error(`check ${name} did not become ${status}; there are ${all.join(', ') || 'none'}`, {
+        cause: error,
+      });
+    });
+    return find()!;
+  }
+
+  /** Nothing is pending or running in the queue. */
+  async quiet(): Promise<void> {
+    await this.github.settled();
+    await until(async () => {
+      const { prisma } = this.database.database;
+      const states = { state: { in: ['pending', 'running'] } };
+      return (await prisma.event.count({ where: states })) + (await prisma.effect.count({ where: states })) === 0;
+    });
+  }
+
+  async stop(): Promise<void> {
+    await this.stopBot(500);
+    await this.github.stop();
+    await this.database.close();
+    await rm(join(this.database.dataDir), { recursive: true, force: true });
+  }
+}
+
+/** A world with one installation of `acme`, its repository `acme/tool`, and the running bot. */
+export async function startWorld(options: WorldOptions = {}): Promise<World> {
+  const database = await testDatabase();
+  const dir = join(database.dataDir, 'github');
+  await mkdir(dir, { recursive: true });
+  const github = await startGitHub({ dir });
+  const world = new World(github, database, options);
+  await github.createRepository(REPO, { files: options.files ?? { 'ci/run': script('echo all is well') } });
+  await github.createInstallation({ account: 'acme' });
+  await world.startBot();
+  return world;
+}
