@@ -1,0 +1,236 @@
+import { access, constants, mkdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { join, resolve } from 'node:path';
+import { Octokit as PublicOctokit } from '@octokit/rest';
+import { monotonicFactory } from 'ulid';
+import { type NodeHandler, startApp, WEBHOOK_PATH } from './app.ts';
+import type { Archive } from './archive/archive.ts';
+import { openDiskArchive } from './archive/disk.ts';
+import type { Backend } from './backends/backend.ts';
+import { openLocalBackend } from './backends/local/local.ts';
+import { startBot } from './bot.ts';
+import { type Clock, systemClock } from './clock.ts';
+import type { BackendConfig, Config } from './config/config.ts';
+import { type Database, openDatabase } from './database/database.ts';
+import { applyMigrations } from './database/migrate.ts';
+import type { Forge } from './forge/forge.ts';
+import { type Octokit, openGitHub } from './forge/github/github.ts';
+import { receiveDelivery } from './forge/github/intake.ts';
+import { webhookHandler } from './forge/github/webhook.ts';
+import type { Log } from './log.ts';
+import { openQueue } from './queue/prisma.ts';
+import { CHANNEL } from './queue/rows.ts';
+import { createSite, siteHandler } from './site/routes.ts';
+import { openSources } from './sources/index.ts';
+import { openStore } from './store/prisma.ts';
+import { createPrismaReader } from './store/prisma-reader.ts';
+
+/** The composition root: the only file that names an adapter. */
+
+export const VERSION = '0.1.0';
+export const migrationsDir = join(import.meta.dirname, '..', 'prisma', 'migrations');
+
+/** What a start needs besides the configuration: the world's clocks and dice, given so that tests can give their own. */
+export interface Ports {
+  log: Log;
+  clock?: Clock;
+  random?(): number;
+  newId?(): string;
+  /** Told by tests and the demo to hurry; rcb.yaml has no key for these. */
+  timing?: { leaseMs?: number; idleMs?: number; killGraceMs?: number };
+  /** An opened database, which stays the caller's to close. */
+  database?: Database;
+  /** Shown on the site as the place to play. */
+  demoUrl?: string;
+  environment?: Record<string, string | undefined>;
+}
+
+export interface Rcb {
+  port: number;
+  publicUrl: string;
+  /** Stop taking hooks, let what is under way end for `graceMs`, close everything. Local builds go on. */
+  stop(graceMs?: number): Promise<void>;
+}
+
+/** Start an instance: everything is open, migrated and listening when this resolves. */
+export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
+  const { log } = ports;
+  const { github } = config;
+  if (!github) throw new Error('RCB was started without a GitHub App: set APP_ID, PRIVATE_KEY and WEBHOOK_SECRET');
+  const clock = ports.clock ?? systemClock;
+  const newId = ports.newId ?? newIds(monotonicFactory());
+  const now = () => clock.now();
+  const dataDir = resolve(config.dataDir);
+  await mkdir(dataDir, { recursive: true, mode: 0o700 });
+
+  const database = ports.database ?? (await openDatabase({ url: config.databaseUrl, dataDir, log }));
+  const applied = await applyMigrations(database, migrationsDir);
+  if (applied.length) log.info({ applied }, `Applied ${applied.length} migrations to the ${database.describe()}`);
+
+  const archive = await openDiskArchive({ dir: join(dataDir, 'archive'), secrets: config.secrets() });
+  const sources = await openSources({
+    dir: join(dataDir, 'mirrors'),
+    archive,
+    fetchTimeoutMs: 300_000,
+    environment: ports.environment ?? {},
+  });
+  const backends = await openBackends(config.backends, { dataDir, archive, clock, timing: ports.timing });
+  const queue = openQueue(database.prisma, { newId });
+  const store = openStore(database.prisma, now);
+
+  const webhook = webhookHandler({
+    path: WEBHOOK_PATH,
+    secrets: github.webhookSecrets,
+    receive: (delivery) => receiveDelivery(delivery, { queue, store, archive }),
+    log,
+  });
+  // The site's links need the port, which is known once the server listens.
+  let site: NodeHandler = async () => false;
+  const app = await startApp({
+    github,
+    host: config.server.host,
+    port: config.server.port,
+    webhook,
+    site: (req, res) => site(req, res),
+    log,
+  });
+  const publicUrl = config.server.isPublicUrlGuessed ? `http://localhost:${app.port}` : config.server.publicUrl;
+  site = siteHandler(
+    createSite({
+      reader: createPrismaReader(database.prisma, clock),
+      archive,
+      publicUrl,
+      githubUrl: github.htmlUrl,
+      version: VERSION,
+      health: () => health(database, dataDir),
+      backends: () => backendStates(backends),
+      clock,
+      demoUrl: ports.demoUrl,
+      onError: (error, path) => log.error({ err: error, path }, 'A page could not be shown'),
+    }),
+  );
+
+  const octokits = new Map<string, Promise<Octokit>>();
+  const anonymous = new PublicOctokit({ baseUrl: github.apiUrl, log: silentOctokitLog }) as unknown as Octokit;
+  const forge = openGitHub({
+    octokit: (installation) => {
+      if (installation === undefined) return Promise.resolve(anonymous);
+      const known = octokits.get(installation) ?? app.asInstallation(installation);
+      octokits.set(installation, known);
+      return known;
+    },
+    appId: String(github.appId),
+    htmlUrl: github.htmlUrl,
+    now,
+  });
+
+  const worker = startBot({
+    prisma: database.prisma,
+    queue,
+    serving: { owners: config.owners, watch: config.watch, policy: config.policy, backends: config.backends },
+    world: {
+      run: (id) => store.run(id),
+      forge: (repository) => forgeOf(repository.key, [forge]),
+      backend: (name) => backends.get(name),
+      sources,
+      archive,
+      publicUrl,
+      writeSpacingMs: config.limits.writeSpacing,
+      now,
+    },
+    log,
+    worker: `${hostname()}:${process.pid}`,
+    now,
+    newId,
+    random: ports.random ?? Math.random,
+    ...ports.timing,
+  });
+  const unlisten = await database.listen(CHANNEL, () => worker.wake());
+  log.info({ port: app.port, database: database.describe() }, `RCB ${VERSION} is ready: ${publicUrl}`);
+
+  return {
+    port: app.port,
+    publicUrl,
+    async stop(graceMs = 10_000) {
+      await app.stop();
+      await worker.stop(graceMs);
+      await unlisten();
+      for (const backend of backends.values()) await backend.close();
+      if (!ports.database) await database.close();
+      log.info('RCB has stopped');
+    },
+  };
+}
+
+/** Our ids are ULIDs in lower case: sortable by time, and safe in file names. */
+const newIds = (ulid: () => string) => () => ulid().toLowerCase();
+
+type OpenBackend = Backend & { close(): Promise<void> };
+
+async function openBackends(
+  configs: BackendConfig[],
+  parts: { dataDir: string; archive: Archive; clock: Clock; timing: Ports['timing'] },
+): Promise<Map<string, OpenBackend>> {
+  const backends = new Map<string, OpenBackend>();
+  for (const config of configs) {
+    if (config.kind !== 'local') {
+      throw new Error(`Backend ${config.name}: this version of RCB has no backend of kind ${config.kind} yet`);
+    }
+    backends.set(
+      config.name,
+      await openLocalBackend({
+        name: config.name,
+        dir: join(parts.dataDir, 'local', config.name),
+        archive: parts.archive,
+        command: config.command,
+        slots: config.slots,
+        timeoutS: config.timeout / 1_000,
+        silenceS: config.silence / 1_000,
+        outputLimitBytes: config.outputLimit,
+        artifacts: config.artifacts.length
+          ? { globs: config.artifacts, maxFiles: MOST_ARTIFACTS, maxBytes: MOST_ARTIFACT_BYTES }
+          : undefined,
+        killGraceMs: parts.timing?.killGraceMs,
+        clock: parts.clock,
+      }),
+    );
+  }
+  return backends;
+}
+
+const MOST_ARTIFACTS = 1_000;
+const MOST_ARTIFACT_BYTES = 2 * 1024 ** 3;
+
+/** A repository's key begins with its forge's name. */
+function forgeOf(key: string, forges: Forge[]): Forge {
+  const forge = forges.find((each) => key.startsWith(`${each.name}:`));
+  if (!forge) throw new Error(`no forge serves ${key}`);
+  return forge;
+}
+
+async function health(database: Database, dataDir: string) {
+  const checks = {
+    database: await check(() => database.prisma.$queryRaw`SELECT 1`, `answers: ${database.describe()}`),
+    disk: await check(() => access(dataDir, constants.W_OK), 'the data directory can be written'),
+  };
+  return { ok: Object.values(checks).every((each) => each.ok), checks };
+}
+
+async function check(probe: () => Promise<unknown>, note: string): Promise<{ ok: boolean; note: string }> {
+  try {
+    await probe();
+    return { ok: true, note };
+  } catch (error) {
+    return { ok: false, note: error instanceof Error ? error.message.split('\n').at(-1)! : String(error) };
+  }
+}
+
+const backendStates = (backends: Map<string, Backend>) =>
+  Promise.all(
+    [...backends.values()].map(async (backend) => {
+      const { name, kind } = backend;
+      return { name, kind, ...(await backend.health()) };
+    }),
+  );
+
+const silentOctokitLog = { debug() {}, info() {}, warn() {}, error() {} };

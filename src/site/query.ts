@@ -1,0 +1,80 @@
+import { z } from 'zod';
+
+/** What the address bar may say, page by page. A form sends empty fields: they count as absent. */
+const absentWhenEmpty = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
+
+const positive = (what: string, max: number) =>
+  z.coerce
+    .number(`${what} must be a number`)
+    .int(`${what} must be a whole number`)
+    .min(1, `${what} must be at least 1`)
+    .max(max, `${what} must be at most ${max}`);
+
+const key = (what: string) =>
+  z
+    .string(`${what} must be given`)
+    .max(500, `${what} is longer than 500 characters`)
+    .refine((text) => !text.includes('\u0000'), `${what} must not contain a NUL character`);
+
+const paging = {
+  before: absentWhenEmpty(z.string().regex(/^[\w-]{1,64}$/, 'before must be an id from an earlier page')),
+  limit: absentWhenEmpty(positive('limit', 200)),
+};
+
+const RUN_STATES = ['waiting', 'resolving', 'packing', 'building', 'finished'] as const;
+const RUN_VERDICTS = ['passed', 'failed', 'error', 'cancelled', 'superseded'] as const;
+const FACT_STATES = ['pending', 'running', 'done', 'parked'] as const;
+
+const oneOf = <const T extends readonly [string, ...string[]]>(what: string, words: T) =>
+  z.enum(words, `${what} must be one of ${words.join(', ')}`);
+
+export const words = { runStates: RUN_STATES, runVerdicts: RUN_VERDICTS, factStates: FACT_STATES };
+
+export const runsQuery = z.object({
+  repository: absentWhenEmpty(key('repository')),
+  number: absentWhenEmpty(positive('number', 2_147_483_647)),
+  sha: absentWhenEmpty(
+    z
+      .string()
+      .trim()
+      .toLowerCase()
+      .regex(/^[0-9a-f]{4,64}$/, 'sha must be 4 to 64 hexadecimal digits'),
+  ),
+  state: absentWhenEmpty(oneOf('state', RUN_STATES)),
+  verdict: absentWhenEmpty(oneOf('verdict', RUN_VERDICTS)),
+  ref: absentWhenEmpty(key('ref')),
+  ...paging,
+});
+
+export const ledgerQuery = z.object({
+  subject: absentWhenEmpty(key('subject')),
+  state: absentWhenEmpty(oneOf('state', FACT_STATES)),
+  kind: absentWhenEmpty(key('kind')),
+  ...paging,
+});
+
+export const factQuery = z.object({ key: key('key').min(1, 'key must name a fact') });
+
+/** One page of a log. More lines than this make a browser slow, not a reader fast. */
+export const MAX_LINES = 5000;
+const MAX_LINE = 2_000_000_000;
+
+export const logQuery = z.object({
+  from: absentWhenEmpty(positive('from', MAX_LINE)),
+  count: absentWhenEmpty(positive('count', MAX_LINES)),
+  attempt: absentWhenEmpty(positive('attempt', 1_000_000)),
+});
+
+export type RunsQuery = z.infer<typeof runsQuery>;
+export type LedgerQuery = z.infer<typeof ledgerQuery>;
+export type LogQuery = z.infer<typeof logQuery>;
+
+/** What the reader of a page did wrong, in words for them. */
+export class BadQuery extends Error {}
+
+export function parseQuery<T extends z.ZodType>(schema: T, query: Record<string, string>): z.infer<T> {
+  const parsed = schema.safeParse(query);
+  if (parsed.success) return parsed.data;
+  throw new BadQuery(parsed.error.issues.map((issue) => issue.message).join('; '));
+}

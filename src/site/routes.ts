@@ -1,0 +1,307 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { type Context, Hono } from 'hono';
+import { type Archive, ArchiveError } from '../archive/archive.ts';
+import type { Clock } from '../clock.ts';
+import { apiFact, apiRun, listRunDetails, type RunDetailsLister } from './api.ts';
+import { type AssetName, type Assets, loadAssets } from './assets.ts';
+import { contentDisposition, DOWNLOAD_POLICY, findDownload, sendStream } from './downloads.ts';
+import type { Html, PageContext } from './html.ts';
+import { fileName, forgeLinks } from './links.ts';
+import { MAX_LINE_BYTES, readWindow } from './log-window.ts';
+import { errorPage } from './pages/error.ts';
+import { DEFAULT_COUNT, type JobView, jobPage, logLines } from './pages/job.ts';
+import { factPage, ledgerPage } from './pages/ledger.ts';
+import { runPage } from './pages/run.ts';
+import { runsPage } from './pages/runs.ts';
+import { type BackendState, type Health, servicePage } from './pages/service.ts';
+import { BadQuery, factQuery, type LogQuery, ledgerQuery, logQuery, parseQuery, runsQuery } from './query.ts';
+import type { AttemptRow, JobRow, Reader, RunRow } from './reader.ts';
+
+export type { BackendState, Health } from './pages/service.ts';
+
+export interface SiteOptions {
+  reader: Reader & Partial<RunDetailsLister>;
+  archive: Pick<Archive, 'get' | 'stat' | 'readLog'>;
+  /** Where others reach us, for the absolute URLs of the JSON. */
+  publicUrl: string;
+  /** GitHub's pages, e.g. `https://github.com`. */
+  githubUrl: string;
+  version: string;
+  health(): Promise<Health>;
+  /** Prometheus' text format; absent: `/metrics` is a 404. */
+  metrics?(): Promise<string>;
+  clock: Clock;
+  demoUrl?: string;
+  backends(): Promise<BackendState[]>;
+  /** Told of every fault that a reader saw as a 5xx or as a download that broke off. */
+  onError?(error: unknown, path: string): void;
+}
+
+/** Streams are written to node's response itself: serve it by `siteHandler`. */
+export type Site = Hono<{ Bindings: HttpBindings }>;
+type SiteContext = Context<{ Bindings: HttpBindings }>;
+
+const PAGE_POLICY = [
+  "default-src 'none'",
+  "style-src 'self'",
+  "script-src 'self'",
+  "img-src 'self'",
+  "connect-src 'self'",
+  "form-action 'self'",
+  "base-uri 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+const FOR_EVER = 'public, max-age=31536000, immutable';
+const RUNS_PER_PAGE = 30;
+const FACTS_PER_PAGE = 50;
+const IN_BOX = 20;
+
+/** Every page and every JSON answer. It answers all paths, unknown ones with a page of its own. */
+export function createSite(options: SiteOptions): Site {
+  const site: Site = new Hono();
+  const assets = loadAssets();
+  const show = pageContexts(options, assets);
+  site.use(async (c, next) => {
+    await next();
+    protect(c.res.headers);
+  });
+  addAssets(site, assets);
+  addRuns(site, options, show);
+  addLogs(site, options, show);
+  addDownloads(site, options);
+  addLedger(site, options, show);
+  addService(site, options, show);
+  addApi(site, options);
+  addErrors(site, options, show);
+  return site;
+}
+
+/** A node handler for the end of a chain: it always answers, hence always `true`. */
+export function siteHandler(site: Site): (req: IncomingMessage, res: ServerResponse) => Promise<boolean> {
+  const listener = getRequestListener(site.fetch, { overrideGlobalObjects: false });
+  return async (req, res) => {
+    await listener(req, res);
+    return true;
+  };
+}
+
+const SAFETY = {
+  'Content-Security-Policy': PAGE_POLICY,
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Cross-Origin-Opener-Policy': 'same-origin',
+  'Cross-Origin-Resource-Policy': 'same-origin',
+  'Cache-Control': 'no-cache',
+};
+
+/** What the route did not say itself. A stream wrote its own headers before. */
+function protect(headers: Headers): void {
+  if (headers.has('x-hono-already-sent')) return;
+  for (const [name, value] of Object.entries(SAFETY)) if (!headers.has(name)) headers.set(name, value);
+}
+
+type Show = () => PageContext;
+
+function pageContexts(options: SiteOptions, assets: Assets): Show {
+  const forge = forgeLinks(options.githubUrl);
+  const { version, demoUrl } = options;
+  return () => ({
+    now: options.clock.now(),
+    version,
+    demoUrl,
+    forge,
+    asset: (name: AssetName) => assets[name].path,
+  });
+}
+
+const respond = (c: SiteContext, page: Html, status: 200 | 400 | 404 | 410 | 500 | 503 = 200) =>
+  c.html(page.toString(), status);
+
+/** Something that the address names and we do not have. */
+class NotFound extends Error {
+  readonly isGone: boolean;
+  constructor(message: string, isGone = false) {
+    super(message);
+    this.isGone = isGone;
+  }
+}
+
+function addAssets(site: Site, assets: Assets): void {
+  for (const { path, type, body } of Object.values(assets)) {
+    site.get(path, (c) => c.body(body, 200, { 'Content-Type': type, 'Cache-Control': FOR_EVER }));
+  }
+  site.get('/favicon.ico', (c) => c.redirect(assets['icon.svg'].path, 302));
+  // Logs and downloads are large, endless and of no use to a search engine.
+  site.get('/robots.txt', (c) =>
+    c.text('User-agent: *\nDisallow: /archive/\nDisallow: /api/\nDisallow: /ledger\nDisallow: /runs/*/jobs/\n'),
+  );
+}
+
+function addRuns(site: Site, { reader }: SiteOptions, show: Show): void {
+  const list = async (c: SiteContext) => {
+    const query = parseQuery(runsQuery, c.req.query());
+    const { before, limit = RUNS_PER_PAGE, ...filter } = query;
+    const [listed, repositories] = await Promise.all([
+      reader.listRuns(filter, { before, limit }),
+      reader.repositories(),
+    ]);
+    return respond(c, runsPage(show(), query, listed, repositories));
+  };
+  site.get('/', list);
+  site.get('/runs', list);
+  site.get('/runs/:id', async (c) => {
+    const run = await reader.run(id(c.req.param('id')));
+    if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
+    const others = await reader.runsOfSubject(run.subject, IN_BOX);
+    return respond(c, runPage(show(), run, others));
+  });
+}
+
+/** Ids are short words; what cannot be one is not looked up (PostgreSQL refuses NUL, for instance). */
+function id(text: string): string {
+  if (/^[\w-]{1,64}$/.test(text)) return text;
+  throw new NotFound('The address does not name anything here: check that it was copied whole.');
+}
+
+function addDownloads(site: Site, options: SiteOptions): void {
+  const download = async (c: SiteContext) => {
+    const sha256 = c.req.param('sha256') ?? '';
+    if (!/^[0-9a-f]{64}$/.test(sha256))
+      throw new NotFound('The address must contain a sha256: 64 hexadecimal digits in lower case.');
+    const found = await findDownload(sha256, options.reader, options.archive);
+    if (found === 'unknown') throw new NotFound('No run refers to a file with this sha256.');
+    if (found === 'gone')
+      throw new NotFound(
+        'This file was removed by retention; the commit in the manifest still names its source.',
+        true,
+      );
+    const headers = {
+      'Content-Type': found.type,
+      'Content-Disposition': contentDisposition('attachment', found.name),
+      'Content-Security-Policy': DOWNLOAD_POLICY,
+      'Cache-Control': FOR_EVER,
+      ETag: `"${sha256}"`,
+    };
+    if (c.req.header('If-None-Match')?.includes(sha256)) return c.body(null, 304, headers);
+    const sized = { ...headers, 'Content-Length': String(found.size) };
+    if (c.req.method === 'HEAD') return c.body(null, 200, sized);
+    return sendStream(c, await found.open(), { ...SAFETY, ...sized }, (error) => options.onError?.(error, c.req.path));
+  };
+  site.get('/archive/:sha256', download);
+  site.get('/archive/:sha256/:name', download);
+}
+
+function addLedger(site: Site, { reader }: SiteOptions, show: Show): void {
+  site.get('/ledger', async (c) => {
+    const query = parseQuery(ledgerQuery, c.req.query());
+    const { before, limit = FACTS_PER_PAGE, ...filter } = query;
+    const [listed, parked, parkedEffects, running, pending] = await Promise.all([
+      reader.listFacts(filter, { before, limit }),
+      reader.listFacts({ state: 'parked' }, { limit: IN_BOX }),
+      reader.listEffects('parked', IN_BOX),
+      reader.listEffects('running', IN_BOX),
+      reader.listEffects('pending', IN_BOX),
+    ]);
+    const effects = { parked: parkedEffects, running, pending };
+    return respond(c, ledgerPage(show(), { query, listed, parked: parked.rows, effects }));
+  });
+  site.get('/ledger/fact', async (c) => {
+    const { key } = parseQuery(factQuery, c.req.query());
+    const fact = await reader.fact(key);
+    if (!fact) throw new NotFound(`No fact has the key ${key}.`);
+    return respond(c, factPage(show(), fact));
+  });
+}
+
+function addService(site: Site, options: SiteOptions, show: Show): void {
+  const { reader } = options;
+  site.get('/service', async (c) => {
+    const [health, backends, counts, installations, repositories] = await Promise.all([
+      options.health(),
+      options.backends(),
+      reader.counts(),
+      reader.installations(),
+      reader.repositories(),
+    ]);
+    return respond(c, servicePage(show(), { health, backends, counts, installations, repositories }));
+  });
+  site.get('/healthz', async (c) => {
+    const health = await options.health();
+    return c.json({ ok: health.ok, version: options.version, checks: health.checks }, health.ok ? 200 : 503);
+  });
+  site.get('/metrics', async (c) => {
+    if (!options.metrics) throw new NotFound('Metrics are not switched on.');
+    return c.text(await options.metrics(), 200, { 'Content-Type': 'text/plain; version=0.0.4; charset=utf-8' });
+  });
+}
+
+function addApi(site: Site, { reader, publicUrl }: SiteOptions): void {
+  const base = publicUrl.replace(/\/+$/, '');
+  site.get('/api/runs', async (c) => {
+    const { before, limit = RUNS_PER_PAGE, ...filter } = parseQuery(runsQuery, c.req.query());
+    const { rows, next } = await listRunDetails(reader, filter, { before, limit });
+    return c.json({ runs: rows.map((run) => apiRun(run, base)), next });
+  });
+  site.get('/api/runs/:id', async (c) => {
+    const run = await reader.run(id(c.req.param('id')));
+    if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
+    return c.json(apiRun(run, base));
+  });
+  site.get('/api/ledger', async (c) => {
+    const { before, limit = FACTS_PER_PAGE, ...filter } = parseQuery(ledgerQuery, c.req.query());
+    const { rows, next } = await reader.listFacts(filter, { before, limit });
+    return c.json({ facts: rows.map(apiFact), next });
+  });
+}
+
+interface Fault {
+  status: 400 | 404 | 410 | 500 | 503;
+  heading: string;
+  words: string;
+}
+
+function addErrors(site: Site, options: SiteOptions, show: Show): void {
+  const answer = (c: SiteContext, fault: Fault) =>
+    c.req.path.startsWith('/api/')
+      ? c.json({ error: fault.words }, fault.status)
+      : respond(c, errorPage(show(), fault.heading, fault.words), fault.status);
+  site.notFound((c) => answer(c, { status: 404, heading: 'Not found', words: 'There is no page at this address.' }));
+  site.onError((error, c) => {
+    const fault = faultOf(error);
+    if (fault.status >= 500) options.onError?.(error, c.req.path);
+    return answer(c, fault);
+  });
+}
+
+function faultOf(error: unknown): Fault {
+  if (error instanceof BadQuery)
+    return { status: 400, heading: 'The address says something odd', words: `${error.message}.` };
+  if (error instanceof NotFound) {
+    return error.isGone
+      ? { status: 410, heading: 'Gone', words: error.message }
+      : { status: 404, heading: 'Not found', words: error.message };
+  }
+  if (error instanceof ArchiveError) return archiveFault(error);
+  return {
+    status: 500,
+    heading: 'Something went wrong',
+    words: 'RCB could not read what this page shows. It was logged; runs go on regardless. Try again in a minute.',
+  };
+}
+
+function archiveFault(error: ArchiveError): Fault {
+  if (error.kind === 'missing') return { status: 410, heading: 'Gone', words: 'The archive no longer has this file.' };
+  if (error.retry)
+    return {
+      status: 503,
+      heading: 'The archive is busy',
+      words: 'The archive could not be read just now. Try again in a minute.',
+    };
+  return {
+    status: 500,
+    heading: 'The archive is damaged here',
+    words: 'What is stored does not match its checksum, so it is not shown. The operator was told.',
+  };
+}
