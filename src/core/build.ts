@@ -10,6 +10,8 @@ export type BuildObservation =
       digest: string;
       /** A build-level failure that no job tells (it could not be unpacked, there was nothing to run). */
       why?: string;
+      /** Of the build as a whole, where no job can tell it. Without it, and without jobs, there was nothing to run. */
+      verdict?: Verdict;
       jobs: JobObservation[];
     };
 

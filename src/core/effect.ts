@@ -14,7 +14,8 @@ export type Effect =
   | { kind: 'build.start'; runId: string; buildId: string }
   | { kind: 'build.follow'; runId: string; buildId: string }
   | { kind: 'build.cancel'; runId: string; buildId: string }
-  | { kind: 'build.release'; runId: string; buildId: string }
+  /** By its external id: the build may have been started anew since. */
+  | { kind: 'build.release'; runId: string; buildId: string; externalId: string }
   | { kind: 'check.report'; runId: string; checkId: string; installation: string };
 
 export type EffectKind = Effect['kind'];
@@ -33,8 +34,9 @@ export function targetOf(effect: Effect): string {
     case 'build.start':
     case 'build.follow':
     case 'build.cancel':
-    case 'build.release':
       return `build:${effect.buildId}`;
+    case 'build.release':
+      return `build:${effect.buildId}:${effect.externalId}`;
     case 'check.report':
       return `check:${effect.checkId}`;
   }
@@ -51,7 +53,7 @@ export function laneOf(effect: Effect): string {
     case 'build.cancel':
     case 'build.release':
       // Beside the build's other work: a cancel must not wait for a follow that waits for news.
-      return `${effect.kind}:${effect.buildId}`;
+      return `${effect.kind}:${targetOf(effect)}`;
     default:
       return targetOf(effect);
   }

@@ -154,15 +154,20 @@ function onObserved(run: Run, event: Extract<RunEvent, { kind: 'build.observed' 
   const observed: Build = { ...build, state: observation.state, jobs, why: observation.why };
   const ended = observation.state === 'finished' ? endOf(observed, observation, context.now) : observed;
   const next = settle(withChecks({ ...withBuild(run, ended), why: clearedWhy(run) }, context), context);
-  if (ended.state !== 'finished') return next;
-  return { run: next.run, effects: [...next.effects, { kind: 'build.release', runId: run.id, buildId: build.id }] };
+  return ended.state === 'finished'
+    ? { run: next.run, effects: [...next.effects, ...releaseEffects(run, build)] }
+    : next;
 }
 
 function endOf(build: Build, observation: Exclude<JsonOf<BuildObservation>, { state: 'lost' }>, now: Date): Build {
-  const verdict = verdictOf(build.jobs);
+  const verdict = observation.verdict ?? verdictOf(build.jobs);
   const why = observation.why ?? (build.jobs.length === 0 ? messages.noJobs : undefined);
   return { ...build, state: 'finished', verdict, why, finishedAt: now };
 }
+
+/** What is archived, or lost, may go at the backend. */
+const releaseEffects = (run: Run, { id, externalId }: Build): Effect[] =>
+  externalId === undefined ? [] : [{ kind: 'build.release', runId: run.id, buildId: id, externalId }];
 
 /** What the infrastructure lost gets one new attempt; a second loss is the end. */
 function onLost(run: Run, build: Build, why: string, context: RunContext): RunStep {
@@ -180,7 +185,7 @@ function onLost(run: Run, build: Build, why: string, context: RunContext): RunSt
     why,
     jobs: lost,
   };
-  return { run: withBuild(run, again), effects: [startEffect(run, again)] };
+  return { run: withBuild(run, again), effects: [startEffect(run, again), ...releaseEffects(run, build)] };
 }
 
 function onEnded(run: Run, event: Extract<RunEvent, { kind: 'run.ended' }>, context: RunContext): RunStep {

@@ -122,8 +122,7 @@ export async function cancelBuild(
 
 export async function releaseBuild(effect: EffectOf<'build.release'>, world: World): Promise<Performed> {
   const found = await findBuild(effect, world);
-  if (!found?.build.externalId || found.build.state !== 'finished') return done;
-  await world.backend(found.build.backend)?.release(found.build.externalId);
+  if (found) await world.backend(found.build.backend)?.release(effect.externalId);
   return done;
 }
 

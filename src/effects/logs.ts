@@ -47,9 +47,9 @@ async function keepArtifacts(
   signal: AbortSignal,
 ): Promise<KeptOutput['artifacts']> {
   const artifacts: KeptOutput['artifacts'] = [];
-  for (const { name, size } of await backend.listArtifacts(externalId, job, signal)) {
-    const bytes = await backend.readArtifact(externalId, job, name, signal);
-    const blob = await archive.put(bytes, { maxBytes: size });
+  // How many and how large they may be is the backend's limit; the archive takes what it lists.
+  for (const { name } of await backend.listArtifacts(externalId, job, signal)) {
+    const blob = await archive.put(await backend.readArtifact(externalId, job, name, signal));
     artifacts.push({ name, size: blob.size, sha256: blob.sha256 });
   }
   return artifacts;

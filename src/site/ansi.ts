@@ -1,5 +1,4 @@
 import Anser from 'anser';
-import { raw } from 'hono/html';
 import { fragment, type Html } from './html.ts';
 
 /**
@@ -25,6 +24,9 @@ const ESC = '\u001b';
 /** More colour changes in one line than a person can see; the rest keeps its text and loses its colours. */
 const MAX_CHANGES = 50;
 
+/** Anything that the patterns below look for: most lines have none of it. */
+const STEERING = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
+
 // Each pattern excludes ESC from its body, so that a scan never passes the next sequence: linear on any input.
 const CSI = /\u001b\[([0-?]*)[ -/]*([@-~])/g;
 const STRINGS = /\u001b[\]PX^_][^\u0007\u001b]*(?:\u0007|\u001b\\)/g;
@@ -36,6 +38,7 @@ const INVISIBLE = /[\u0080-\u009f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g
 
 /** The text with colour sequences (SGR) as its only control sequences; other controls are shown as symbols (␈). */
 export function harmless(text: string): string {
+  if (!STEERING.test(text)) return text;
   let changes = 0;
   return lastRewrite(text)
     .replace(STRINGS, '')
@@ -133,6 +136,3 @@ function colourCode(name: string | null, truecolor: string | null, offset: 0 | 1
   const [, bright, colour = ''] = /^ansi-(bright-)?(\w+)$/.exec(name) ?? [];
   return String((bright ? 90 : 30) + offset + COLOURS.indexOf(colour));
 }
-
-/** Already escaped by `fragment`; for fragments that travel inside JSON. */
-export const joined = (pieces: Html[]): Html => raw(pieces.join(''));

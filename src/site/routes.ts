@@ -1,59 +1,32 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { getRequestListener, type HttpBindings } from '@hono/node-server';
-import { type Context, Hono } from 'hono';
-import { type Archive, ArchiveError } from '../archive/archive.ts';
-import type { Clock } from '../clock.ts';
-import { apiFact, apiRun, listRunDetails, type RunDetailsLister } from './api.ts';
+import { getRequestListener } from '@hono/node-server';
+import { Hono } from 'hono';
+import { apiFact, apiRun, listRunDetails } from './api.ts';
 import { type AssetName, type Assets, loadAssets } from './assets.ts';
 import { contentDisposition, DOWNLOAD_POLICY, findDownload, sendStream } from './downloads.ts';
-import type { Html, PageContext } from './html.ts';
-import { fileName, forgeLinks } from './links.ts';
-import { MAX_LINE_BYTES, readWindow } from './log-window.ts';
-import { errorPage } from './pages/error.ts';
-import { DEFAULT_COUNT, type JobView, jobPage, logLines } from './pages/job.ts';
+import { addErrors } from './faults.ts';
+import { forgeLinks } from './links.ts';
+import { addLogs } from './log-routes.ts';
 import { factPage, ledgerPage } from './pages/ledger.ts';
 import { runPage } from './pages/run.ts';
 import { runsPage } from './pages/runs.ts';
-import { type BackendState, type Health, servicePage } from './pages/service.ts';
-import { BadQuery, factQuery, type LogQuery, ledgerQuery, logQuery, parseQuery, runsQuery } from './query.ts';
-import type { AttemptRow, JobRow, Reader, RunRow } from './reader.ts';
+import { servicePage } from './pages/service.ts';
+import { factQuery, ledgerQuery, parseQuery, runsQuery } from './query.ts';
+import {
+  FOR_EVER,
+  NotFound,
+  respond,
+  rowId,
+  SAFETY,
+  type Show,
+  type Site,
+  type SiteContext,
+  type SiteOptions,
+} from './site.ts';
 
 export type { BackendState, Health } from './pages/service.ts';
+export type { Site, SiteOptions } from './site.ts';
 
-export interface SiteOptions {
-  reader: Reader & Partial<RunDetailsLister>;
-  archive: Pick<Archive, 'get' | 'stat' | 'readLog'>;
-  /** Where others reach us, for the absolute URLs of the JSON. */
-  publicUrl: string;
-  /** GitHub's pages, e.g. `https://github.com`. */
-  githubUrl: string;
-  version: string;
-  health(): Promise<Health>;
-  /** Prometheus' text format; absent: `/metrics` is a 404. */
-  metrics?(): Promise<string>;
-  clock: Clock;
-  demoUrl?: string;
-  backends(): Promise<BackendState[]>;
-  /** Told of every fault that a reader saw as a 5xx or as a download that broke off. */
-  onError?(error: unknown, path: string): void;
-}
-
-/** Streams are written to node's response itself: serve it by `siteHandler`. */
-export type Site = Hono<{ Bindings: HttpBindings }>;
-type SiteContext = Context<{ Bindings: HttpBindings }>;
-
-const PAGE_POLICY = [
-  "default-src 'none'",
-  "style-src 'self'",
-  "script-src 'self'",
-  "img-src 'self'",
-  "connect-src 'self'",
-  "form-action 'self'",
-  "base-uri 'none'",
-  "frame-ancestors 'none'",
-].join('; ');
-
-const FOR_EVER = 'public, max-age=31536000, immutable';
 const RUNS_PER_PAGE = 30;
 const FACTS_PER_PAGE = 50;
 const IN_BOX = 20;
@@ -87,22 +60,11 @@ export function siteHandler(site: Site): (req: IncomingMessage, res: ServerRespo
   };
 }
 
-const SAFETY = {
-  'Content-Security-Policy': PAGE_POLICY,
-  'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'no-referrer',
-  'Cross-Origin-Opener-Policy': 'same-origin',
-  'Cross-Origin-Resource-Policy': 'same-origin',
-  'Cache-Control': 'no-cache',
-};
-
 /** What the route did not say itself. A stream wrote its own headers before. */
 function protect(headers: Headers): void {
   if (headers.has('x-hono-already-sent')) return;
   for (const [name, value] of Object.entries(SAFETY)) if (!headers.has(name)) headers.set(name, value);
 }
-
-type Show = () => PageContext;
 
 function pageContexts(options: SiteOptions, assets: Assets): Show {
   const forge = forgeLinks(options.githubUrl);
@@ -114,18 +76,6 @@ function pageContexts(options: SiteOptions, assets: Assets): Show {
     forge,
     asset: (name: AssetName) => assets[name].path,
   });
-}
-
-const respond = (c: SiteContext, page: Html, status: 200 | 400 | 404 | 410 | 500 | 503 = 200) =>
-  c.html(page.toString(), status);
-
-/** Something that the address names and we do not have. */
-class NotFound extends Error {
-  readonly isGone: boolean;
-  constructor(message: string, isGone = false) {
-    super(message);
-    this.isGone = isGone;
-  }
 }
 
 function addAssets(site: Site, assets: Assets): void {
@@ -152,17 +102,11 @@ function addRuns(site: Site, { reader }: SiteOptions, show: Show): void {
   site.get('/', list);
   site.get('/runs', list);
   site.get('/runs/:id', async (c) => {
-    const run = await reader.run(id(c.req.param('id')));
+    const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
     const others = await reader.runsOfSubject(run.subject, IN_BOX);
     return respond(c, runPage(show(), run, others));
   });
-}
-
-/** Ids are short words; what cannot be one is not looked up (PostgreSQL refuses NUL, for instance). */
-function id(text: string): string {
-  if (/^[\w-]{1,64}$/.test(text)) return text;
-  throw new NotFound('The address does not name anything here: check that it was copied whole.');
 }
 
 function addDownloads(site: Site, options: SiteOptions): void {
@@ -245,7 +189,7 @@ function addApi(site: Site, { reader, publicUrl }: SiteOptions): void {
     return c.json({ runs: rows.map((run) => apiRun(run, base)), next });
   });
   site.get('/api/runs/:id', async (c) => {
-    const run = await reader.run(id(c.req.param('id')));
+    const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
     return c.json(apiRun(run, base));
   });
@@ -254,54 +198,4 @@ function addApi(site: Site, { reader, publicUrl }: SiteOptions): void {
     const { rows, next } = await reader.listFacts(filter, { before, limit });
     return c.json({ facts: rows.map(apiFact), next });
   });
-}
-
-interface Fault {
-  status: 400 | 404 | 410 | 500 | 503;
-  heading: string;
-  words: string;
-}
-
-function addErrors(site: Site, options: SiteOptions, show: Show): void {
-  const answer = (c: SiteContext, fault: Fault) =>
-    c.req.path.startsWith('/api/')
-      ? c.json({ error: fault.words }, fault.status)
-      : respond(c, errorPage(show(), fault.heading, fault.words), fault.status);
-  site.notFound((c) => answer(c, { status: 404, heading: 'Not found', words: 'There is no page at this address.' }));
-  site.onError((error, c) => {
-    const fault = faultOf(error);
-    if (fault.status >= 500) options.onError?.(error, c.req.path);
-    return answer(c, fault);
-  });
-}
-
-function faultOf(error: unknown): Fault {
-  if (error instanceof BadQuery)
-    return { status: 400, heading: 'The address says something odd', words: `${error.message}.` };
-  if (error instanceof NotFound) {
-    return error.isGone
-      ? { status: 410, heading: 'Gone', words: error.message }
-      : { status: 404, heading: 'Not found', words: error.message };
-  }
-  if (error instanceof ArchiveError) return archiveFault(error);
-  return {
-    status: 500,
-    heading: 'Something went wrong',
-    words: 'RCB could not read what this page shows. It was logged; runs go on regardless. Try again in a minute.',
-  };
-}
-
-function archiveFault(error: ArchiveError): Fault {
-  if (error.kind === 'missing') return { status: 410, heading: 'Gone', words: 'The archive no longer has this file.' };
-  if (error.retry)
-    return {
-      status: 503,
-      heading: 'The archive is busy',
-      words: 'The archive could not be read just now. Try again in a minute.',
-    };
-  return {
-    status: 500,
-    heading: 'The archive is damaged here',
-    words: 'What is stored does not match its checksum, so it is not shown. The operator was told.',
-  };
 }

@@ -89,6 +89,7 @@ class Bench {
       setInterval(() => {}, 1000);`;
     const child = spawn(process.execPath, ['--input-type=module', '-e', program], {
       stdio: ['ignore', 'pipe', 'inherit'],
+      detached: true,
       env: { ...process.env, BOT_SECRET: 'very-secret' },
     });
     this.#children.push(child);
@@ -262,6 +263,8 @@ describe('the local backend', { concurrency: 3 }, () => {
     assert.equal(log.trim().split('\n').length, 2);
     assert.ok(log.trim().split('\n').map(Number).every(isGone));
     assert.deepEqual(processesOf({ environmentEntry: bench.markOf(externalId) }), []);
+    const disguised = await bench.run(backend, await bench.orderOf('env -i sleep 63 & echo $!'));
+    assert.ok(isGone(Number(disguised.log)), 'known by its session, without the environment');
     await until('the supervisor is gone', () => isGone(bench.pidOf(externalId, 'supervisor.json')));
   });
 
@@ -302,7 +305,7 @@ describe('the local backend', { concurrency: 3 }, () => {
     assert.doesNotMatch(readFileSync(`/proc/${supervisor}/environ`, 'utf8'), /very-secret/);
     assert.deepEqual(openFilesOf(supervisor, 'socket:'), []);
     const dead = eventOf(bot, 'exit');
-    bot.kill('SIGKILL');
+    process.kill(-bot.pid!, 'SIGKILL'); // Its whole group, as a terminal's Ctrl-C would.
     await dead;
 
     const backend = await bench.open({ slots: 1 });

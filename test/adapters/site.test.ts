@@ -510,6 +510,13 @@ test('new lines come as a fragment until the attempt and its log have ended', as
   assert.equal((await lines(3)).done, true);
 });
 
+test('a page that waits for a queued job goes on asking', async () => {
+  const job = aJob({ state: 'queued', verdict: undefined, attempts: [] });
+  const world = siteOf(memoryReader([withJob(job)]));
+  const answer = await jsonOf(await world.get('/runs/01run/jobs/job1/lines?from=1&attempt='));
+  assert.deepEqual(answer, { from: 1, next: 1, lines: 0, html: '', done: false });
+});
+
 test('a log that was never sealed is given up a minute after its verdict', async () => {
   const attempt = { ...aJob().attempts[0]!, finishedAt: ago(120) };
   const world = siteOf(memoryReader([withJob(aJob({ attempts: [attempt] }))]));

@@ -110,6 +110,7 @@ function show(log, news) {
 }
 
 function sayWhatIsShown(log, total) {
+  if (total === 0) return;
   const first = Number(log.firstElementChild?.id.slice(1) ?? 0);
   const words = `Lines ${first.toLocaleString('en')} to ${lastNumber(log).toLocaleString('en')} of ${total.toLocaleString('en')}`;
   for (const place of document.querySelectorAll('[data-shown]')) place.textContent = words;

@@ -1,5 +1,5 @@
 import type { LogLine } from '../../archive/archive.ts';
-import { createLineRenderer, joined } from '../ansi.ts';
+import { createLineRenderer } from '../ansi.ts';
 import {
   badge,
   duration,
@@ -7,6 +7,7 @@ import {
   foreign,
   fragment,
   type Html,
+  joined,
   number,
   type PageContext,
   page,
@@ -84,7 +85,7 @@ function logSection(view: JobView, isUnfinished: boolean): Html {
   const follows = isUnfinished && (log?.follows ?? true);
   const live = fragment` data-lines="${jobLinesPath(run.id, job.id)}" data-attempt="${attempt?.number ?? ''}"`;
   return fragment`<section class="log-box" aria-label="Log">
-<div class="log-bar">${log ? windowLinks(view, log) : fragment`<span class="quiet">Waiting for the first line …</span>`}
+<div class="log-bar">${log ? windowLinks(view, log) : fragment`<span class="number" data-shown>Waiting for the first line …</span>`}
 ${follows ? fragment`<span id="log-live" class="live-note" role="status">live</span>` : ''}
 ${attempt && log ? fragment`<span class="push"><a href="${withQuery(jobLogPath(run.id, job.id), { attempt: attempt.number })}">Raw log</a> ${size(log.bytes)}</span>` : ''}</div>
 <div class="log" id="log" data-count="${log?.count ?? ''}" data-total="${log?.lines ?? 0}"${follows ? live : ''}>${log ? logLines(log.shown) : ''}</div>
