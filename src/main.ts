@@ -11,7 +11,7 @@ import { openLocalBackend } from './backends/local/local.ts';
 import { startBot } from './bot.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { BackendConfig, Config } from './config/config.ts';
-import { type Database, openDatabase } from './database/database.ts';
+import { type Database, isDatabaseAway, openDatabase } from './database/database.ts';
 import { applyMigrations } from './database/migrate.ts';
 import type { Forge } from './forge/forge.ts';
 import { type Octokit, openGitHub } from './forge/github/github.ts';
@@ -81,7 +81,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
   const webhook = webhookHandler({
     path: WEBHOOK_PATH,
     secrets: github.webhookSecrets,
-    receive: (delivery) => receiveDelivery(delivery, { queue, store, archive }),
+    receive: (delivery) => receiveDelivery(delivery, { queue, store, archive, isAway: isDatabaseAway, now }),
     log,
   });
   // The site's links need the port, which is known once the server listens.

@@ -108,7 +108,7 @@ export class LogFile {
     this.wholeIndex = snapshot?.wholeIndex ?? 0;
     this.wholeTail = snapshot?.wholeTail;
     this.ended = snapshot?.end;
-
+    await this.dropTornFrame();
     this.tail = this.tail.map(withoutPayload);
     this.wholeLines = indexLines([...this.sealed, ...this.tail]).newlines;
     this.hash = this.newest ? undefined : createHash('sha256');

@@ -10,6 +10,7 @@ import {
   type Backend,
   BackendError,
   type BackendHealth,
+  type BuildObservation,
   type BuildOrder,
   type JobRef,
   type ObserveOptions,
@@ -17,7 +18,7 @@ import {
 } from '../backend.ts';
 import { type ArtifactLimits, listArtifacts, readArtifact } from './artifacts.ts';
 import { codeOf, wordsFor } from './files.ts';
-import { type LocalObservation, observationOf } from './observation.ts';
+import { observationOf } from './observation.ts';
 import { type BuildSettings, sourcePath } from './prepare.ts';
 import { identify } from './processes.ts';
 import { Slots } from './slots.ts';
@@ -110,7 +111,7 @@ class Local implements LocalBackend {
   }
 
   /** The digest covers states only. While the log grows, a wait is cut to a second, so that who follows it reads on. */
-  async observe(externalId: string, options: ObserveOptions, signal: AbortSignal): Promise<LocalObservation> {
+  async observe(externalId: string, options: ObserveOptions, signal: AbortSignal): Promise<BuildObservation> {
     return await this.#spoken(`observe ${externalId}`, async () => {
       const logAtFirst = await this.#state.logSize(externalId);
       for (let waitedMs = 0; ; waitedMs += lookEveryMs) {
@@ -193,7 +194,7 @@ class Local implements LocalBackend {
     await this.#slots.close();
   }
 
-  async #look(externalId: string, logBytes: number): Promise<LocalObservation> {
+  async #look(externalId: string, logBytes: number): Promise<BuildObservation> {
     const status = await this.#statusOf(externalId);
     if (status.is === 'queued') this.#slots.expectWork();
     return observationOf(status, this.#options.command, Math.min(logBytes, this.#outputLimit()));

@@ -4,11 +4,8 @@ import { nameOf } from './command.ts';
 import type { ExitFile } from './schema.ts';
 import type { BuildStatus } from './state.ts';
 
-/** `verdict`, of a build that finished without a job: how. Absent: there was nothing to run. */
-export type LocalObservation = BuildObservation & { verdict?: Verdict };
-
 /** What a status looks like through the port. `command`: the configured one, if any. */
-export function observationOf(status: BuildStatus, command: string | undefined, logBytes: number): LocalObservation {
+export function observationOf(status: BuildStatus, command: string | undefined, logBytes: number): BuildObservation {
   switch (status.is) {
     case 'unknown':
       return { state: 'lost', why: 'this machine knows no such build' };
@@ -39,7 +36,7 @@ export function observationOf(status: BuildStatus, command: string | undefined, 
   }
 }
 
-function observationOfExit(exit: ExitFile, logBytes: number): LocalObservation {
+function observationOfExit(exit: ExitFile, logBytes: number): BuildObservation {
   if (exit.job === undefined) return withDigest({ state: 'finished', why: exit.why, verdict: exit.verdict, jobs: [] });
   const job: JobObservation = {
     name: exit.job,
@@ -58,7 +55,7 @@ function observationOfExit(exit: ExitFile, logBytes: number): LocalObservation {
 type Undigested = { state: 'queued' | 'running' | 'finished'; why?: string; verdict?: Verdict; jobs: JobObservation[] };
 
 /** The digest is the states in words: short enough to be read in a log. */
-function withDigest(observed: Undigested): LocalObservation {
+function withDigest(observed: Undigested): BuildObservation {
   const jobs = observed.jobs.map(({ name, state, verdict }) => `${name}=${state}:${verdict ?? ''}`);
   return { ...observed, digest: [observed.state, observed.verdict ?? '', ...jobs].join(' ') };
 }

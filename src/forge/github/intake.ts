@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Archive } from '../../archive/archive.ts';
 import { branchSubject, pullRequestSubject } from '../../core/event.ts';
 import { branchFactKey, pullRequestFactKey } from '../../core/fact-key.ts';
@@ -13,10 +14,16 @@ export interface Delivery {
   body: string;
 }
 
+/** How long a hook waits for a database that is away: GitHub gives up after 10 s, and nobody redelivers by himself. */
+const PATIENCE_MS = 6_000;
+
 export interface IntakeOptions {
   queue: Pick<Queue, 'push'>;
   store: Pick<Store, 'branch' | 'pullRequest'>;
   archive: Pick<Archive, 'put'>;
+  /** Is the database unreachable, by this error? */
+  isAway(error: unknown): boolean;
+  now(): Date;
 }
 
 /** Raw payloads up to this size are in the row, larger ones in the archive. */
@@ -25,7 +32,16 @@ const RAW_IN_ROW = 64 * 1024;
 /** Turn a delivery into a stored event. When this resolves, the fact is committed: now the hook may be answered. */
 export async function receiveDelivery(delivery: Delivery, options: IntakeOptions): Promise<void> {
   const parsed = parseHook(delivery.name, delivery.body);
-  await options.queue.push([await toldOf(delivery, parsed, options)]);
+  const until = options.now().getTime() + PATIENCE_MS;
+  for (;;) {
+    try {
+      await options.queue.push([await toldOf(delivery, parsed, options)]);
+      return;
+    } catch (error) {
+      if (!options.isAway(error) || options.now().getTime() > until) throw error;
+      await sleep(200);
+    }
+  }
 }
 
 async function toldOf(delivery: Delivery, parsed: ParsedHook, options: IntakeOptions): Promise<Told> {
