@@ -91,7 +91,10 @@ function backend(
   const child = spawn('git', ['http-backend'], { env, stdio: ['pipe', 'pipe', 'inherit'] });
   child.stdin.on('error', () => undefined); // It may have answered before it has read everything.
   request.pipe(child.stdin);
-  response.on('close', () => child.kill());
+  // When the client goes away in the middle, the end of its input is what ends all of git's processes.
+  // It may have gone already, while others had the lock.
+  if (request.destroyed) child.stdin.destroy();
+  else response.on('close', () => child.stdin.destroy());
   return new Promise((resolve, reject) => {
     pipeAnswer(child.stdout, response);
     child.on('error', reject);
