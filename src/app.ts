@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type ApplicationFunction, Probot, ProbotOctokit, Server } from 'probot';
 import type { GitHubConfig } from './config/config.ts';
-import type { Octokit } from './forge/github/github.ts';
 import type { Log } from './log.ts';
 
 export type NodeHandler = (req: IncomingMessage, res: ServerResponse) => Promise<boolean>;
@@ -24,7 +23,7 @@ export interface AppOptions {
 export interface App {
   port: number;
   /** Octokit as an installation. */
-  asInstallation(id: string): Promise<Octokit>;
+  asInstallation(id: string): Promise<InstanceType<typeof ProbotOctokit>>;
   stop(): Promise<void>;
 }
 
@@ -69,7 +68,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   const http = await server.start();
   return {
     port: Number(server.port),
-    asInstallation: async (id) => (await probot!.auth(Number(id))) as unknown as Octokit,
+    asInstallation: (id) => probot!.auth(Number(id)),
     async stop() {
       const stopped = server.stop();
       http.closeIdleConnections();

@@ -55,7 +55,7 @@ program
       const unused = () => {
         throw new Error('a restart makes no new rows');
       };
-      const restarted = await openQueue(database.prisma, { newId: unused }).restart(key);
+      const restarted = await openQueue(database.prisma, { newId: unused, storeOn: unused }).restart(key);
       console.log(restarted ? `${key} is tried again.` : `Nothing is parked under ${key}.`);
       if (!restarted) process.exitCode = 1;
     }),

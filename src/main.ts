@@ -3,24 +3,31 @@ import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
 import { Octokit as PublicOctokit } from '@octokit/rest';
 import { monotonicFactory } from 'ulid';
-import { type NodeHandler, startApp, WEBHOOK_PATH } from './app.ts';
+import { type App, type NodeHandler, startApp, WEBHOOK_PATH } from './app.ts';
 import type { Archive } from './archive/archive.ts';
 import { openDiskArchive } from './archive/disk.ts';
 import type { Backend } from './backends/backend.ts';
 import { openLocalBackend } from './backends/local/local.ts';
 import { startBot } from './bot.ts';
 import { type Clock, systemClock } from './clock.ts';
-import type { BackendConfig, Config } from './config/config.ts';
+import type { BackendConfig, Config, GitHubConfig } from './config/config.ts';
 import { type Database, isDatabaseAway, openDatabase } from './database/database.ts';
 import { applyMigrations } from './database/migrate.ts';
 import type { Forge } from './forge/forge.ts';
+import { openPlainGit } from './forge/git/git.ts';
+import { gitHookHandler } from './forge/git/intake.ts';
+import { findRepositories } from './forge/git/repositories.ts';
+import { ensureSecret, secretFile } from './forge/git/secret.ts';
 import { type Octokit, openGitHub } from './forge/github/github.ts';
 import { receiveDelivery } from './forge/github/intake.ts';
 import { webhookHandler } from './forge/github/webhook.ts';
 import type { Log } from './log.ts';
 import { openQueue } from './queue/prisma.ts';
 import { CHANNEL } from './queue/rows.ts';
+import { startTicker } from './queue/ticker.ts';
+import { startPlainServer } from './server.ts';
 import { createSite, siteHandler } from './site/routes.ts';
+import { openGit } from './sources/git.ts';
 import { openSources } from './sources/index.ts';
 import { openStore } from './store/prisma.ts';
 import { createPrismaReader } from './store/prisma-reader.ts';
@@ -56,7 +63,6 @@ export interface Rcb {
 export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
   const { log } = ports;
   const { github } = config;
-  if (!github) throw new Error('RCB was started without a GitHub App: set APP_ID, PRIVATE_KEY and WEBHOOK_SECRET');
   const clock = ports.clock ?? systemClock;
   const newId = ports.newId ?? newIds(monotonicFactory());
   const now = () => clock.now();
@@ -67,7 +73,10 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
   const applied = await applyMigrations(database, migrationsDir);
   if (applied.length) log.info({ applied }, `Applied ${applied.length} migrations to the ${database.describe()}`);
 
-  const archive = await openDiskArchive({ dir: join(dataDir, 'archive'), secrets: config.secrets() });
+  const plain = await findRepositories(config.git);
+  const hookSecret = plain.length > 0 ? await ensureSecret(secretFile(dataDir)) : undefined;
+  const secrets = [...config.secrets(), ...(hookSecret === undefined ? [] : [hookSecret])];
+  const archive = await openDiskArchive({ dir: join(dataDir, 'archive'), secrets });
   const sources = await openSources({
     dir: join(dataDir, 'mirrors'),
     archive,
@@ -75,32 +84,32 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
     environment: ports.environment ?? {},
   });
   const backends = await openBackends(config.backends, { dataDir, archive, clock, timing: ports.timing });
-  const queue = openQueue(database.prisma, { newId });
+  const queue = openQueue(database.prisma, { newId, storeOn: (client) => openStore(client, now) });
   const store = openStore(database.prisma, now);
 
   const webhook = webhookHandler({
     path: WEBHOOK_PATH,
-    secrets: github.webhookSecrets,
+    secrets: github?.webhookSecrets ?? [],
     receive: (delivery) => receiveDelivery(delivery, { queue, store, archive, isAway: isDatabaseAway, now }),
     log,
   });
+  const gitHook: NodeHandler =
+    hookSecret === undefined
+      ? async () => false
+      : gitHookHandler({ repositories: plain, secret: hookSecret, queue, store, publicUrl: () => publicUrl, now, log });
   // The site's links need the port, which is known once the server listens.
   let site: NodeHandler = async () => false;
-  const app = await startApp({
-    github,
-    host: config.server.host,
-    port: config.server.port,
-    webhook,
-    site: (req, res) => site(req, res),
-    log,
-  });
-  const publicUrl = config.server.isPublicUrlGuessed ? `http://localhost:${app.port}` : config.server.publicUrl;
+  const handler: NodeHandler = async (req, res) => (await gitHook(req, res)) || site(req, res);
+  const { host, port } = config.server;
+  const app = github && (await startApp({ github, host, port, webhook, site: handler, log }));
+  const server = app ?? (await startPlainServer({ host, port, handler, log }));
+  const publicUrl = config.server.isPublicUrlGuessed ? `http://localhost:${server.port}` : config.server.publicUrl;
   site = siteHandler(
     createSite({
       reader: createPrismaReader(database.prisma, clock),
       archive,
       publicUrl,
-      githubUrl: github.htmlUrl,
+      githubUrl: github?.htmlUrl ?? 'https://github.com',
       version: VERSION,
       health: () => health(database, dataDir),
       backends: () => backendStates(backends),
@@ -110,27 +119,20 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
     }),
   );
 
-  const octokits = new Map<string, Promise<Octokit>>();
-  const anonymous = new PublicOctokit({ baseUrl: github.apiUrl, log: silentOctokitLog }) as unknown as Octokit;
-  const forge = openGitHub({
-    octokit: (installation) => {
-      if (installation === undefined) return Promise.resolve(anonymous);
-      const known = octokits.get(installation) ?? app.asInstallation(installation);
-      octokits.set(installation, known);
-      return known;
-    },
-    appId: String(github.appId),
-    htmlUrl: github.htmlUrl,
-    now,
-  });
+  const git = openGit('git', ports.environment ?? {});
+  const forges = [openPlainGit({ repositories: plain, git })];
+  if (github && app) forges.push(openGitHubForge(github, app, now));
 
   const worker = startBot({
-    prisma: database.prisma,
     queue,
-    serving: { owners: config.owners, watch: config.watch, policy: config.policy, backends: config.backends },
+    isAway: isDatabaseAway,
+    serving: { ...servingOf(config), git: plain.map(({ key, name }) => ({ key, name })) },
     world: {
       run: (id) => store.run(id),
-      forge: (repository) => forgeOf(repository.key, [forge]),
+      branches: (key) => store.branches(key),
+      repository: (key) => store.repository(key),
+      facts: (keys) => queue.facts(keys),
+      forge: (repository) => forgeOf(repository.key, forges),
       backend: (name) => backends.get(name),
       sources,
       archive,
@@ -146,13 +148,15 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
     ...ports.timing,
   });
   const unlisten = await database.listen(CHANNEL, () => worker.wake());
-  log.info({ port: app.port, database: database.describe() }, `RCB ${VERSION} is ready: ${publicUrl}`);
+  const ticker = startTicker({ queue, sources: pollsOf(config), now, log });
+  log.info({ port: server.port, database: database.describe() }, `RCB ${VERSION} is ready: ${publicUrl}`);
 
   return {
-    port: app.port,
+    port: server.port,
     publicUrl,
     async stop(graceMs = 10_000) {
-      await app.stop();
+      await ticker.stop();
+      await server.stop();
       await worker.stop(graceMs);
       await unlisten();
       for (const backend of backends.values()) await backend.close();
@@ -160,6 +164,28 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
       log.info('RCB has stopped');
     },
   };
+}
+
+const servingOf = ({ owners, watch, policy, backends }: Config) => ({ owners, watch, policy, backends });
+
+/** Polls of what there is to poll. */
+const pollsOf = ({ git, poll }: Config) => (git.length > 0 ? [{ source: 'git' as const, everyMs: poll.git }] : []);
+
+/** Octokit logs in once per installation, and renews its token itself. */
+function openGitHubForge(github: GitHubConfig, app: App, now: () => Date): Forge {
+  const octokits = new Map<string, Promise<Octokit>>();
+  const anonymous = new PublicOctokit({ baseUrl: github.apiUrl, log: silentOctokitLog }) as unknown as Octokit;
+  return openGitHub({
+    octokit: (installation) => {
+      if (installation === undefined) return Promise.resolve(anonymous);
+      const known = octokits.get(installation) ?? app.asInstallation(installation);
+      octokits.set(installation, known);
+      return known;
+    },
+    appId: String(github.appId),
+    htmlUrl: github.htmlUrl,
+    now,
+  });
 }
 
 /** Our ids are ULIDs in lower case: sortable by time, and safe in file names. */

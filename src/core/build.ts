@@ -53,8 +53,8 @@ export function tellsNews(build: Build, observation: BuildObservation): boolean 
 }
 
 /** A backend counts attempts within one build of its own; a build that was started anew goes on counting. */
-export const attemptNumber = (build: Pick<Build, 'attempt'>, seen: { attempt: number }): number =>
-  build.attempt - 1 + seen.attempt;
+export const attemptNumber = (build: Pick<Build, 'earlierAttempts'>, seen: { attempt: number }): number =>
+  build.earlierAttempts + seen.attempt;
 
 /** Known before the row is: the log of an attempt is archived before its verdict is told. */
 export const attemptId = (buildId: string, externalName: string, number: number): string =>

@@ -34,12 +34,18 @@ export interface PullRequest {
   runId?: string;
 }
 
+/** Why a run does not begin at once. `until: 'never'`: it ends without having run. */
+export interface Hold {
+  until: 'maintainer' | 'never';
+  why: string;
+}
+
 /** What a look at a moving thing means. `end`: the run so far is over; `start`: a new one begins. */
 export interface ChangeDecision {
   because: 'unmoved' | 'moved' | 'gone' | 'closed' | 'base-changed' | 'not-watched' | 'new';
   end?: { by: 'superseded' | 'cancelled'; sha?: string; why: string };
   /** `hold`: the run waits for a maintainer's word, for this reason. */
-  start?: { change: Change; hold?: string };
+  start?: { change: Change; hold?: Hold };
 }
 
 export const shortRef = (ref: string): string => ref.replace(/^refs\/heads\//, '');
@@ -85,17 +91,18 @@ export function decidePullRequest(
 
 /** Why this pull request's test has to wait for a maintainer, if it has to. Only forks can: who may push a branch to the
  *  repository itself is trusted with its tests. */
-export function holdOf(seen: PullRequestSnapshot, policy: Policy): string | undefined {
+export function holdOf(seen: PullRequestSnapshot, policy: Policy): Hold | undefined {
   if (!isFork(seen)) return undefined;
+  const ask: Hold = { until: 'maintainer', why: messages.forkAsk };
   switch (policy.forks) {
     case 'test':
       return undefined;
     case 'never':
-      return messages.forkNever;
+      return { until: 'never', why: messages.forkNever };
     case 'ask':
-      return seen.standing?.canWrite ? undefined : messages.forkAsk;
+      return seen.standing?.canWrite ? undefined : ask;
     case 'ask-new':
-      return seen.standing?.canWrite || seen.standing?.hasMerged ? undefined : messages.forkAsk;
+      return seen.standing?.canWrite || seen.standing?.hasMerged ? undefined : ask;
   }
 }
 
@@ -120,8 +127,8 @@ function changeOf(seen: PullRequestSnapshot): Change {
 /** A hint spoke of a state that live reading does not show: it may be older than the state, or GitHub's API may lag
  *  behind its hooks. A few more looks tell; after that, polling is the net. Answers milliseconds, or undefined. */
 export function lookAgainMs(decision: ChangeDecision, look: Look, seenSha: string | null): number | undefined {
-  const doubtful = decision.because === 'unmoved' && look.hinted !== undefined && look.hinted !== seenSha;
-  return doubtful && look.number < LOOKS ? 1_000 * 3 ** look.number : undefined;
+  const isDoubtful = decision.because === 'unmoved' && look.hinted !== undefined && look.hinted !== seenSha;
+  return isDoubtful && look.number < LOOKS ? 1_000 * 3 ** look.number : undefined;
 }
 
 const LOOKS = 3;

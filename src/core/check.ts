@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { messages } from './messages.ts';
 import type { Check, Job, Run } from './model.ts';
 import { cutText, escapeMarkdown, fenced, stripAnsi } from './text.ts';
@@ -6,7 +7,7 @@ import { cutText, escapeMarkdown, fenced, stripAnsi } from './text.ts';
 export interface CheckContent {
   name: string;
   headSha: string;
-  /** Our check's id: answers "was it created before the crash?". */
+  /** Our check's id and the job's attempt: answers "was it created before the crash?". */
   externalId: string;
   detailsUrl: string;
   status: 'queued' | 'in_progress' | 'completed';
@@ -25,6 +26,14 @@ const TAIL_LINES = 40;
 
 export const RUN_CHECK = 'rcb';
 
+const NAME_BYTES = 200;
+
+/** Unique as the job's name is, and not longer than a list of checks can show. */
+export function checkName(jobName: string): string {
+  if (Buffer.byteLength(jobName) <= NAME_BYTES) return jobName;
+  return cutText(jobName, NAME_BYTES, `… ${createHash('sha256').update(jobName).digest('hex').slice(0, 8)}`);
+}
+
 /** What the check shall say now. `tail`: the last lines of a failed job's log. */
 export function checkContent(run: Run, check: Check, publicUrl: string, tail: string[] = []): CheckContent {
   const job = check.jobId === undefined ? undefined : jobOf(run, check.jobId);
@@ -35,7 +44,7 @@ export function checkContent(run: Run, check: Check, publicUrl: string, tail: st
   return {
     name: check.name,
     headSha: run.change.sha,
-    externalId: check.id,
+    externalId: job ? `${check.id}:${job.attempt}` : check.id,
     detailsUrl: logPage ?? page,
     ...said,
     title: cutText(said.title, TITLE_BYTES),
@@ -105,7 +114,7 @@ function sayJob(run: Run, job: Job, tail: string[]): Said {
   const attempt = job.attempts.find((each) => each.number === job.attempt);
   const times = { startedAt: attempt?.startedAt ?? run.createdAt };
   if (endedWithoutJob(run, job)) {
-    return { status: 'completed', ...runConclusion(run), summary: '', ...times, completedAt: run.finishedAt };
+    return { status: 'completed', ...conclusionWithoutJob(run), summary: '', ...times, completedAt: run.finishedAt };
   }
   if (job.state !== 'finished') {
     const status = job.state === 'running' ? 'in_progress' : 'queued';
@@ -115,7 +124,7 @@ function sayJob(run: Run, job: Job, tail: string[]): Said {
     status: 'completed',
     ...jobConclusion(job),
     summary: job.why ? escapeMarkdown(job.why) : '',
-    text: tail.length ? `The log's last lines:\n\n${fenced(logTail(tail))}` : undefined,
+    text: tail.length ? `The log's last lines:\n\n${fencedTail(tail)}` : undefined,
     ...times,
     completedAt: attempt?.finishedAt ?? run.finishedAt,
   };
@@ -125,17 +134,21 @@ function sayJob(run: Run, job: Job, tail: string[]): Said {
 const endedWithoutJob = (run: Run, job: Job): boolean =>
   run.state === 'finished' && (run.verdict === 'superseded' || run.verdict === 'cancelled' || job.state !== 'finished');
 
-/** The end of a log, as many whole lines as fit: the end is what tells. */
-function logTail(lines: string[]): string {
+/** A job without an end is no success, whatever the others were. */
+const conclusionWithoutJob = (run: Run): ReturnType<typeof runConclusion> =>
+  run.verdict === 'passed'
+    ? { conclusion: 'failure', title: messages.infrastructureError(messages.untoldEnd) }
+    : runConclusion(run);
+
+/** The end of a log in a fence, as many whole lines as fit: the end is what tells. */
+function fencedTail(lines: string[]): string {
   const kept: string[] = [];
-  let room = TEXT_BYTES - 1_000;
   for (const line of lines.slice(-TAIL_LINES).reverse()) {
-    const plain = cutText(stripAnsi(line), 2_000);
-    room -= Buffer.byteLength(plain) + 1;
-    if (room < 0) break;
-    kept.unshift(plain);
+    const longer = fenced([cutText(stripAnsi(line), 2_000), ...kept].join('\n'));
+    if (Buffer.byteLength(longer) > TEXT_BYTES - 1_000) break;
+    kept.unshift(cutText(stripAnsi(line), 2_000));
   }
-  return kept.join('\n');
+  return fenced(kept.join('\n'));
 }
 
 function jobConclusion(job: Job): { conclusion: NonNullable<CheckContent['conclusion']>; title: string } {

@@ -9,6 +9,8 @@ import type { RepositoryRef } from './model.ts';
 export type Effect =
   | { kind: 'inspect.branch'; subject: string; repository: RepositoryRef; ref: string; look: Look }
   | { kind: 'inspect.pull-request'; subject: string; repository: RepositoryRef; number: number; look: Look }
+  /** List a repository's branches, and tell what differs from what we know. */
+  | { kind: 'poll.branches'; repository: RepositoryRef }
   | { kind: 'sources.resolve'; runId: string }
   | { kind: 'source.pack'; runId: string; sourceId: string; repositoryKey: string }
   | { kind: 'build.start'; runId: string; buildId: string }
@@ -27,6 +29,8 @@ export function targetOf(effect: Effect): string {
     case 'inspect.branch':
     case 'inspect.pull-request':
       return effect.subject;
+    case 'poll.branches':
+      return `poll:${effect.repository.key}`;
     case 'sources.resolve':
       return `run:${effect.runId}`;
     case 'source.pack':

@@ -1,4 +1,5 @@
 import type { BuildObservation } from './build.ts';
+import type { Hold } from './change.ts';
 import type { Author, Change, RepositoryRef, SourceArchive, Trigger } from './model.ts';
 
 /**
@@ -10,6 +11,8 @@ import type { Author, Change, RepositoryRef, SourceArchive, Trigger } from './mo
  */
 export type Event =
   | { kind: 'branch.hinted'; repository: RepositoryRef; ref: string; sha: string | null }
+  /** There at our first look at its repository: known from now on, and tested when it moves. */
+  | { kind: 'branch.noted'; repository: RepositoryRef; ref: string; sha: string }
   | { kind: 'pull-request.hinted'; repository: RepositoryRef; number: number; action: string; told: PullRequestFacts }
   | { kind: 'comment.told'; repository: RepositoryRef; comment: CommentFacts }
   | { kind: 'check.rerequested'; repository: RepositoryRef; request: CheckRequest }
@@ -19,6 +22,8 @@ export type Event =
   | { kind: 'hook.noted'; hook: string }
   /** Signed, and not understood: parked with the raw payload, for a person. */
   | { kind: 'hook.unread'; hook: string; why: string }
+  /** The clock's: an interval of a poll begins. `at`: its start, ISO 8601. In no ledger. */
+  | { kind: 'tick'; source: PollSource; at: string; everyMs: number }
   // What effects saw and did.
   | { kind: 'branch.seen'; subject: string; repository: RepositoryRef; look: Look; snapshot: BranchSnapshot }
   | { kind: 'pull-request.seen'; subject: string; repository: RepositoryRef; look: Look; snapshot: PullRequestSnapshot }
@@ -65,8 +70,8 @@ export interface RunRequest {
   subject: string;
   trigger: Trigger;
   previousId?: string;
-  /** Set: the run waits for a maintainer's word; the reason, for people. */
-  hold?: string;
+  /** Set: the run does not begin at once. */
+  hold?: Hold;
 }
 
 /** What the archive keeps of one attempt of a job, after `build.follow` copied it. */
@@ -170,6 +175,9 @@ export interface RepositoryFacts {
   private?: boolean;
 }
 
+/** What is looked at again and again, in case its hooks were lost. */
+export type PollSource = 'github' | 'azure' | 'obs' | 'git';
+
 export type EventKind = Event['kind'];
 export type EventOf<K extends EventKind> = Extract<Event, { kind: K }>;
 
@@ -178,12 +186,14 @@ export const pullRequestSubject = (repositoryKey: string, number: number): strin
   `pull-request:${repositoryKey}#${number}`;
 export const repositorySubject = (key: string): string => `repository:${key}`;
 export const installationSubject = (key: string): string => `installation:${key}`;
+export const tickSubject = (source: PollSource): string => `tick:${source}`;
 export const runSubject = (runId: string): string => `run:${runId}`;
 
 /** What an event is ordered by. */
 export function subjectOf(event: Event): string {
   switch (event.kind) {
     case 'branch.hinted':
+    case 'branch.noted':
       return branchSubject(event.repository.key, event.ref);
     case 'pull-request.hinted':
       return pullRequestSubject(event.repository.key, event.number);
@@ -195,6 +205,8 @@ export function subjectOf(event: Event): string {
       return repositorySubject(event.repository.key);
     case 'installation.told':
       return installationSubject(event.installation.key);
+    case 'tick':
+      return tickSubject(event.source);
     case 'hook.noted':
     case 'hook.unread':
       return `hook:${event.hook}`;

@@ -31,13 +31,17 @@ export const messages = {
   privateRepository: 'private repositories are not served: the status site would show them to everybody',
   foreignInstallation: (account: string) =>
     `${account} is not listed under "owners" in rcb.yaml: its installation is shown, not served`,
+  notConfigured: (name: string) => `${name} is not listed under "git" in rcb.yaml (any more)`,
+  repositoryGone: 'there is no git repository at its path',
   retrying: (what: string, why: string, at: string) => `${what}: ${why}. It is tried again at ${at}.`,
   givenUp: (what: string, why: string) => `${what}: ${why}. It was given up after several tries.`,
+  untoldEnd: 'the build ended, and how this job ended was never told',
   lostAgain: (why: string) => `${why}; a second attempt was lost as well`,
 
   effects: {
     'inspect.branch': 'Reading the branch',
     'inspect.pull-request': 'Reading the pull request',
+    'poll.branches': 'Listing the branches',
     'sources.resolve': 'Finding the commits to test',
     'source.pack': 'Packing the source archive',
     'build.start': 'Starting the build',

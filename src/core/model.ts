@@ -92,6 +92,8 @@ export interface Build {
   url?: string;
   /** Raised when the whole build is started anew because the infrastructure lost it. */
   attempt: number;
+  /** Attempts of its jobs before it was started anew: their numbers go on. */
+  earlierAttempts: number;
   jobs: Job[];
   createdAt: Date;
   finishedAt?: Date;

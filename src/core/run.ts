@@ -1,5 +1,5 @@
 import { attemptId, attemptNumber, type BuildObservation, type JobObservation, verdictOf } from './build.ts';
-import { checkContent, jobsOf, RUN_CHECK } from './check.ts';
+import { checkContent, checkName, jobsOf, RUN_CHECK } from './check.ts';
 import type { Effect } from './effect.ts';
 import type { JsonOf, KeptOutput, RunEvent, RunRequest } from './event.ts';
 import { messages } from './messages.ts';
@@ -30,8 +30,7 @@ export function startRun(id: string, request: RunRequest, context: RunContext): 
     repository: request.repository,
     change,
     subject: request.subject,
-    state: request.hold === undefined ? 'resolving' : 'waiting',
-    why: request.hold,
+    ...beginning(request, context.now),
     trigger: request.trigger,
     previousId: request.previousId,
     sources: [
@@ -52,13 +51,23 @@ export function startRun(id: string, request: RunRequest, context: RunContext): 
     checks: request.repository.installation ? [{ id: context.newId(), name: RUN_CHECK }] : [],
     createdAt: context.now,
   };
-  const effects: Effect[] = run.state === 'waiting' ? [] : [{ kind: 'sources.resolve', runId: id }];
+  const effects: Effect[] = run.state === 'resolving' ? [{ kind: 'sources.resolve', runId: id }] : [];
   return { run, effects: [...effects, ...reports(run)] };
 }
 
+/** What is never tested ends at once, without a verdict: a check that stayed queued would block a required one. */
+function beginning({ hold }: RunRequest, now: Date): Pick<Run, 'state' | 'why' | 'finishedAt'> {
+  if (!hold) return { state: 'resolving' };
+  return hold.until === 'never'
+    ? { state: 'finished', why: hold.why, finishedAt: now }
+    : { state: 'waiting', why: hold.why };
+}
+
 export function advance(run: Run, event: Exclude<RunEvent, { kind: 'run.requested' }>, context: RunContext): RunStep {
-  const step = react(run, event, context);
-  return { run: step.run, effects: [...step.effects, ...reports(step.run, run)] };
+  const reacted = react(run, event, context);
+  const step = { ...reacted, run: withNewChecks(reacted.run, run) };
+  // The checks of a run that has ended say how it ended: a completed check is not written again for late results.
+  return run.state === 'finished' ? step : { run: step.run, effects: [...step.effects, ...reports(step.run, run)] };
 }
 
 function react(run: Run, event: Exclude<RunEvent, { kind: 'run.requested' }>, context: RunContext): RunStep {
@@ -107,7 +116,7 @@ function onPacked(run: Run, event: Extract<RunEvent, { kind: 'source.packed' }>,
   const sources = run.sources.map((source) =>
     source.id === event.sourceId ? { ...source, archive: event.archive } : source,
   );
-  const packed: Run = { ...run, sources, why: run.state === 'finished' ? run.why : undefined };
+  const packed: Run = { ...run, sources, why: clearedWhy(run) };
   if (run.state !== 'packing' || sources.some((source) => !source.archive)) return still(packed);
   if (context.backends.length === 0) return finish(packed, undefined, messages.noBackend, context);
   const builds = context.backends.map(
@@ -116,6 +125,7 @@ function onPacked(run: Run, event: Extract<RunEvent, { kind: 'source.packed' }>,
       backend,
       state: 'queued',
       attempt: 1,
+      earlierAttempts: 0,
       jobs: [],
       createdAt: context.now,
     }),
@@ -136,8 +146,9 @@ function onStarted(run: Run, event: Extract<RunEvent, { kind: 'build.started' }>
   return { run: { ...next, why: clearedWhy(next) }, effects };
 }
 
-/** A passing trouble is over; the reason of an end stays. */
-const clearedWhy = (run: Run): string | undefined => (run.state === 'finished' ? run.why : undefined);
+/** A passing trouble is over; the reason of an end, or of a wait, stays. */
+const clearedWhy = (run: Run): string | undefined =>
+  run.state === 'finished' || run.state === 'waiting' ? run.why : undefined;
 
 function onRefused(run: Run, event: Extract<RunEvent, { kind: 'build.refused' }>, context: RunContext): RunStep {
   const build = currentBuild(run, event);
@@ -160,9 +171,13 @@ function onObserved(run: Run, event: Extract<RunEvent, { kind: 'build.observed' 
 }
 
 function endOf(build: Build, observation: Exclude<JsonOf<BuildObservation>, { state: 'lost' }>, now: Date): Build {
-  const verdict = observation.verdict ?? verdictOf(build.jobs);
-  const why = observation.why ?? (build.jobs.length === 0 ? messages.noJobs : undefined);
-  return { ...build, state: 'finished', verdict, why, finishedAt: now };
+  // A job whose end was never told must not look like anything but an error.
+  const jobs = build.jobs.map((job) =>
+    job.state === 'finished' ? job : endJob(job, 'error', messages.untoldEnd, now),
+  );
+  const verdict = verdictOf([...jobs, observation]);
+  const why = observation.why ?? (jobs.length === 0 ? messages.noJobs : undefined);
+  return { ...build, jobs, state: 'finished', verdict, why, finishedAt: now };
 }
 
 /** What is archived, or lost, may go at the backend. */
@@ -171,11 +186,12 @@ const releaseEffects = (run: Run, { id, externalId }: Build): Effect[] =>
 
 /** What the infrastructure lost gets one new attempt; a second loss is the end. */
 function onLost(run: Run, build: Build, why: string, context: RunContext): RunStep {
-  const lost = build.jobs.map((job) => (job.state === 'finished' ? job : endJob(job, 'error', why, context.now)));
   if (build.attempt > 1 || run.state === 'finished') {
     const said = build.attempt > 1 ? messages.lostAgain(why) : why;
-    return settle(withBuild(run, endBuild({ ...build, jobs: lost }, 'error', said, context.now)), context);
+    return settle(withBuild(run, endBuild(build, 'error', said, context.now)), context);
   }
+  // The attempts end; the jobs are queued again, so that no check is completed that would have to be reopened.
+  const jobs = build.jobs.map((job) => requeued(endJob(job, 'error', why, context.now)));
   const again: Build = {
     ...build,
     attempt: build.attempt + 1,
@@ -183,10 +199,13 @@ function onLost(run: Run, build: Build, why: string, context: RunContext): RunSt
     externalId: undefined,
     url: undefined,
     why,
-    jobs: lost,
+    earlierAttempts: Math.max(build.attempt, ...build.jobs.map((job) => job.attempt)),
+    jobs,
   };
   return { run: withBuild(run, again), effects: [startEffect(run, again), ...releaseEffects(run, build)] };
 }
+
+const requeued = (job: Job): Job => ({ ...job, state: 'queued', verdict: undefined, why: undefined, timedOut: false });
 
 function onEnded(run: Run, event: Extract<RunEvent, { kind: 'run.ended' }>, context: RunContext): RunStep {
   if (run.state === 'finished') return still(run);
@@ -217,10 +236,18 @@ function onEffectFailed(run: Run, event: Extract<RunEvent, { kind: 'effect.faile
   if (event.effect === 'check.report') {
     return still(withCheck(run, event.target.replace(/^check:/, ''), { error: said }));
   }
-  if (run.state === 'finished') return still(run);
+  // Neither a wait for a maintainer nor the other builds hang on what is tidied up.
+  if (run.state === 'finished' || run.state === 'waiting' || TIDYING.has(event.effect)) return still(run);
   if (event.retryAt) return { run: { ...run, why: said }, effects: [] };
-  return finish(run, 'error', said, context);
+  const build = run.builds.find((each) => event.target === `build:${each.id}`);
+  if (!build) return finish(run, 'error', said, context);
+  // One backend that gives up takes nothing from what the others find.
+  const cancel: Effect = { kind: 'build.cancel', runId: run.id, buildId: build.id };
+  const next = settle(withBuild({ ...run, why: undefined }, endBuild(build, 'error', said, context.now)), context);
+  return { run: next.run, effects: [...(build.externalId ? [cancel] : []), ...next.effects] };
 }
+
+const TIDYING = new Set<string>(['build.release', 'build.cancel']);
 
 /** End the run when its last build has ended. */
 function settle(run: Run, context: RunContext): RunStep {
@@ -268,8 +295,20 @@ function withChecks(run: Run, context: RunContext): Run {
   const known = new Set(run.checks.map((check) => check.jobId));
   const added = jobsOf(run)
     .filter((job) => !known.has(job.id))
-    .map((job) => ({ id: context.newId(), jobId: job.id, name: job.name }));
+    .map((job) => ({ id: context.newId(), jobId: job.id, name: checkName(job.name) }));
   return added.length ? { ...run, checks: [...run.checks, ...added] } : run;
+}
+
+/** A job that runs again gets a new check: GitHub never reopens a completed one. */
+function withNewChecks(run: Run, before: Run): Run {
+  const wasFinished = new Set(jobsOf(before).flatMap((job) => (job.state === 'finished' ? [job.id] : [])));
+  const again = new Set(
+    jobsOf(run).flatMap((job) => (job.state !== 'finished' && wasFinished.has(job.id) ? [job.id] : [])),
+  );
+  if (again.size === 0) return run;
+  const forget = { externalId: undefined, reported: undefined };
+  const checks = run.checks.map((check) => (check.jobId && again.has(check.jobId) ? { ...check, ...forget } : check));
+  return { ...run, checks };
 }
 
 function endBuild(build: Build, verdict: Verdict, why: string, now: Date): Build {
@@ -311,7 +350,7 @@ function mergeJob(job: Job, build: Build, seen: JsonOf<JobObservation>, output: 
   const attempt: Attempt = {
     id: attemptId(build.id, seen.name, number),
     number,
-    ...progressOf(seen),
+    ...(before?.state === 'finished' ? endOfAttempt(before) : progressOf(seen)),
     startedAt: date(seen.startedAt) ?? before?.startedAt,
     finishedAt: date(seen.finishedAt) ?? before?.finishedAt,
     log: output?.log ?? before?.log,
@@ -331,6 +370,9 @@ function mergeJob(job: Job, build: Build, seen: JsonOf<JobObservation>, output: 
     timedOut: newest.timedOut,
   };
 }
+
+/** An observation can be older than what is known: what is over stays over. */
+const endOfAttempt = ({ state, verdict, why, timedOut }: Attempt) => ({ state, verdict, why, timedOut });
 
 /** A finished job without a verdict is a backend's bug: it must not look like anything but an error. */
 function progressOf(seen: JsonOf<JobObservation>): Pick<Attempt, 'state' | 'verdict' | 'why' | 'timedOut'> {

@@ -1,4 +1,5 @@
 import { matchesAny } from './globs.ts';
+import type { RepositoryRef } from './model.ts';
 import type { PolicyRule } from './policy.ts';
 
 /** Whom RCB serves, and with what: the part of the configuration that decisions need. */
@@ -8,6 +9,8 @@ export interface Serving {
   /** Globs of branches that are tested beside the default branch. */
   watch: string[];
   policy: PolicyRule[];
+  /** Plain git repositories: served because rcb.yaml names them. */
+  git: RepositoryRef[];
   backends: ServingBackend[];
 }
 
@@ -25,6 +28,20 @@ export const isServed = (account: string, owners: string[]): boolean =>
 
 export const ownerOf = (repositoryName: string): string => repositoryName.split('/')[0] ?? '';
 
+/** A plain repository is its operator's own; GitHub's are served by their owners. */
+export function isServedRepository(
+  { key, name }: RepositoryRef,
+  { git, owners }: Pick<Serving, 'git' | 'owners'>,
+): boolean {
+  return isPlain(key) ? git.some((each) => each.key === key) : isServed(ownerOf(name), owners);
+}
+
+/** Plain repositories have no pull requests: there every branch is watched. */
+export const watchedBranches = (repositoryKey: string, { watch }: Pick<Serving, 'watch'>): string[] =>
+  isPlain(repositoryKey) ? ['*'] : watch;
+
+const isPlain = (repositoryKey: string): boolean => repositoryKey.startsWith('git:');
+
 /** Whether builds of this repository (`owner/name`) and branch go to this backend. */
 export function servesChange(backend: Omit<ServingBackend, 'name'>, repository: string, branch: string): boolean {
   const { repositories, branches } = backend;
@@ -34,5 +51,5 @@ export function servesChange(backend: Omit<ServingBackend, 'name'>, repository: 
 }
 
 /** The names of the backends that test this repository's branch, in the order of the configuration. */
-export const backendsFor = (serving: Serving, repository: string, branch: string): string[] =>
+export const backendsFor = (serving: Pick<Serving, 'backends'>, repository: string, branch: string): string[] =>
   serving.backends.filter((backend) => servesChange(backend, repository, branch)).map((backend) => backend.name);

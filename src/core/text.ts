@@ -10,9 +10,13 @@ export function cutText(text: string, bytes: number, note = '…'): string {
   return whole.subarray(0, end).toString('utf8') + note;
 }
 
-/** Text as Markdown shows it: nothing in it can become a link, a mention, a tag or a heading. */
+/** Text as one line of Markdown: nothing in it can become a link, a mention, a tag, a heading or a table's cell. */
 export function escapeMarkdown(text: string): string {
-  return text.replace(/[\\`*_{}[\]()#+!|<>~&]/g, (character) => `\\${character}`).replaceAll('@', '@\u200b');
+  return text
+    .replace(/\s+/g, ' ')
+    .replace(/[\\`*_{}[\]()#+!|<>~&]/g, (character) => `\\${character}`)
+    .replaceAll('@', '@\u200b')
+    .replace(/:\/\/|www\./gi, (start) => `${start}\u200b`);
 }
 
 /** Text in a fenced block that its own backquotes cannot leave. */
@@ -27,7 +31,8 @@ const ANSI = new RegExp(
   'g',
 );
 
-/** Plain text of terminal output: no escape sequences, no other control characters but newline and tab. */
+/** Plain text of terminal output: no escape sequences, no control characters but newline and tab, and none that turn
+ *  the direction of what follows. */
 export function stripAnsi(text: string): string {
-  return text.replace(ANSI, '').replace(/[\u0000-\u0008\u000b-\u001f\u007f]/g, '');
+  return text.replace(ANSI, '').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '');
 }

@@ -115,7 +115,8 @@ export async function cancelBuild(
   signal: AbortSignal,
 ): Promise<Performed> {
   const found = await findBuild(effect, world);
-  if (!found || found.build.state === 'finished' || !found.build.externalId) return done;
+  // Whatever our row says: a build that was given up goes on at its backend until somebody stops it.
+  if (!found?.build.externalId) return done;
   await world.backend(found.build.backend)?.ensureCancelled(found.build.externalId, signal);
   return done;
 }

@@ -2,6 +2,7 @@ import type { Effect } from '../core/effect.ts';
 import { cancelBuild, followBuild, releaseBuild, startBuild } from './builds.ts';
 import type { Performed, World } from './effect.ts';
 import { inspectBranch, inspectPullRequest } from './inspect.ts';
+import { pollBranches } from './poll.ts';
 import { reportCheck } from './report.ts';
 import { packSource, resolveSources } from './sources.ts';
 
@@ -12,6 +13,8 @@ export async function perform(effect: Effect, world: World, signal: AbortSignal)
       return inspectBranch(effect, world, signal);
     case 'inspect.pull-request':
       return inspectPullRequest(effect, world, signal);
+    case 'poll.branches':
+      return pollBranches(effect, world, signal);
     case 'sources.resolve':
       return resolveSources(effect, world, signal);
     case 'source.pack':

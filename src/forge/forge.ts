@@ -1,20 +1,24 @@
 import type { CheckContent } from '../core/check.ts';
 import type { BranchSnapshot, PullRequestSnapshot } from '../core/event.ts';
 import type { RepositoryRef } from '../core/model.ts';
+import type { Head } from '../core/poll.ts';
 import type { Remote } from '../sources/sources.ts';
 
 /**
- * PORT. Where repositories, pull requests and checks live: GitHub, later plain git repositories on disk.
+ * PORT. Where repositories, pull requests and checks live: GitHub, or plain git repositories on disk.
  *
  * Reads answer live state. Writes are repeatable: each first finds out whether it was done. Verbs throw ForgeError and
  * nothing else; what is not there is `undefined`, not an error.
  */
 export interface Forge {
-  /** The first part of the keys that it serves: `github`. */
+  /** The first part of the keys that it serves: `github`, `git`. */
   readonly name: string;
   /** A branch's live head; `sha: null` when the repository is there and the branch is not. `ref`: `refs/heads/main`.
    *  undefined: the repository is gone, or not for us to read. */
   readBranch(repository: RepositoryRef, ref: string, signal: AbortSignal): Promise<BranchSnapshot | undefined>;
+  /** All branches, at one moment or nearly so; undefined as for `readBranch`. */
+  listBranches(repository: RepositoryRef, signal: AbortSignal): Promise<BranchList | undefined>;
+  /** undefined: there is none, or it is not for us to read; where there are no pull requests, always. */
   readPullRequest(
     repository: RepositoryRef,
     number: number,
@@ -30,6 +34,12 @@ export interface Forge {
     known: string | undefined,
     signal: AbortSignal,
   ): Promise<string>;
+}
+
+export interface BranchList {
+  /** Short name, whether there is such a branch or not; '' when the repository has none. */
+  defaultBranch: string;
+  branches: Head[];
 }
 
 export type ForgeErrorKind = 'gone' | 'denied' | 'refused' | 'rate-limited' | 'unreachable' | 'unparsable';

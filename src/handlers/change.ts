@@ -19,7 +19,7 @@ import { samePullRequest } from '../core/fact-key.ts';
 import { messages } from '../core/messages.ts';
 import type { RepositoryRef } from '../core/model.ts';
 import { policyFor } from '../core/policy.ts';
-import { isServed, ownerOf } from '../core/serving.ts';
+import { isServedRepository, ownerOf, watchedBranches } from '../core/serving.ts';
 import type { DelayedEffect, HandlerContext, Outcome } from './handler.ts';
 import { nothing } from './handler.ts';
 
@@ -27,10 +27,19 @@ import { nothing } from './handler.ts';
 
 export async function onBranchHinted(event: EventOf<'branch.hinted'>, context: HandlerContext): Promise<Outcome> {
   const { repository, ref, sha } = event;
-  if (!isServed(ownerOf(repository.name), context.serving.owners)) return notServed(repository);
+  if (!isServedRepository(repository, context.serving)) return notServed(repository);
   const subject = branchSubject(repository.key, ref);
   const look: Look = { toldBy: context.key, hinted: sha, number: 1 };
   return { effects: [{ kind: 'inspect.branch', subject, repository, ref, look }], events: [] };
+}
+
+/** Generation 0: nobody told us of it, and it was not tested. */
+export async function onBranchNoted(event: EventOf<'branch.noted'>, context: HandlerContext): Promise<Outcome> {
+  const { repository, ref, sha } = event;
+  const subject = branchSubject(repository.key, ref);
+  if (await context.store.branch(subject)) return nothing;
+  await context.store.saveBranch({ subject, repositoryKey: repository.key, ref, sha, generation: 0 });
+  return nothing;
 }
 
 export async function onPullRequestHinted(
@@ -38,7 +47,7 @@ export async function onPullRequestHinted(
   context: HandlerContext,
 ): Promise<Outcome> {
   const { repository, number, told } = event;
-  if (!isServed(ownerOf(repository.name), context.serving.owners)) return notServed(repository);
+  if (!isServedRepository(repository, context.serving)) return notServed(repository);
   const subject = pullRequestSubject(repository.key, number);
   const look: Look = { toldBy: context.key, hinted: told.headSha, number: 1 };
   return { effects: [{ kind: 'inspect.pull-request', subject, repository, number, look }], events: [] };
@@ -48,9 +57,14 @@ export async function onBranchSeen(event: EventOf<'branch.seen'>, context: Handl
   const { repository, snapshot, subject, look } = event;
   const facts = servedFacts(snapshot);
   const current: RepositoryRef = { ...repository, name: snapshot.repositoryName };
-  if (facts.state !== 'watched') return { effects: [], events: [noted(current, facts)] };
   const known = await context.store.branch(subject);
-  const decision = decideBranch(known, snapshot, context.serving.watch);
+  if (facts.state !== 'watched') {
+    await context.store.saveBranch(unseenBranch(event, known));
+    return { effects: [], events: [noted(current, facts)] };
+  }
+  // A head that was only noted is news when somebody tells us of it.
+  const compared = known?.generation === 0 && look.hinted === snapshot.sha ? undefined : known;
+  const decision = decideBranch(compared, snapshot, watchedBranches(repository.key, context.serving));
   const again = lookAgainMs(decision, look, snapshot.sha);
   if (again !== undefined) {
     const next = { ...look, number: look.number + 1 };
@@ -59,7 +73,12 @@ export async function onBranchSeen(event: EventOf<'branch.seen'>, context: Handl
       events: [],
     };
   }
-  if (decision.because === 'unmoved') return nothing;
+  if (decision.because === 'unmoved') {
+    if (known && known.toldBy !== look.toldBy) {
+      await context.store.saveBranch({ ...known, generation: known.generation + 1 });
+    }
+    return nothing;
+  }
   const runId = decision.start && context.newId();
   const branch: Branch = {
     subject,
@@ -82,8 +101,16 @@ export async function onPullRequestSeen(
   const { repository, snapshot, subject, look } = event;
   const facts = servedFacts(snapshot);
   const current: RepositoryRef = { ...repository, name: snapshot.repositoryName };
-  if (facts.state !== 'watched') return { effects: [], events: [noted(current, facts)] };
   const known = await context.store.pullRequest(subject);
+  if (facts.state !== 'watched') {
+    const refused: ChangeDecision = { because: 'not-watched' };
+    await context.store.savePullRequest({
+      ...nextPullRequest(event, known, refused, undefined),
+      headSha: '',
+      toldBy: undefined,
+    });
+    return { effects: [], events: [noted(current, facts)] };
+  }
   const decision = decidePullRequest(known, snapshot, policyFor(context.serving.policy, snapshot.base.ref));
   const again = lookAgainMs(decision, look, snapshot.head.sha);
   if (again !== undefined) {
@@ -117,7 +144,9 @@ const factsOf = ({ head, base, title, state, draft }: EventOf<'pull-request.seen
 });
 
 const notServed = (repository: RepositoryRef): Outcome => {
-  const why = messages.foreignInstallation(ownerOf(repository.name));
+  const why = repository.installation
+    ? messages.foreignInstallation(ownerOf(repository.name))
+    : messages.notConfigured(repository.name);
   return { effects: [], events: [noted(repository, { state: 'refused', why })] };
 };
 
@@ -132,6 +161,18 @@ const noted = (repository: RepositoryRef, facts: RepositoryFacts): Event => ({
   facts,
 });
 
+/** Refused now: known as without a head, so that it is new on the day when it is served. */
+const unseenBranch = ({ subject, repository, snapshot }: EventOf<'branch.seen'>, known?: Branch): Branch => ({
+  subject,
+  repositoryKey: repository.key,
+  ref: snapshot.ref,
+  sha: null,
+  generation: (known?.generation ?? 0) + 1,
+  runId: known?.runId,
+});
+
+/** A hint's key is spent when it was handled, whatever was seen. What did not move counts a generation for it all the
+ *  same: the same fact, told again when it is true, must not look like one that was handled. */
 function nextPullRequest(
   event: EventOf<'pull-request.seen'>,
   known: PullRequest | undefined,
@@ -154,7 +195,7 @@ function nextPullRequest(
     baseRef: snapshot.base.ref,
     baseSha: snapshot.base.sha,
     author: snapshot.author,
-    generation: (known?.generation ?? 0) + (moved ? 1 : 0),
+    generation: (known?.generation ?? 0) + (moved || known?.toldBy !== look.toldBy ? 1 : 0),
     toldBy: moved ? look.toldBy : known?.toldBy,
     runId: runId ?? known?.runId,
   };

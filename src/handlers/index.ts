@@ -1,14 +1,24 @@
 import type { Event } from '../core/event.ts';
-import { onBranchHinted, onBranchSeen, onChangeUnreadable, onPullRequestHinted, onPullRequestSeen } from './change.ts';
+import {
+  onBranchHinted,
+  onBranchNoted,
+  onBranchSeen,
+  onChangeUnreadable,
+  onPullRequestHinted,
+  onPullRequestSeen,
+} from './change.ts';
 import { type HandlerContext, nothing, type Outcome } from './handler.ts';
 import { onInstallationTold, onRepositoryNoted, onRepositoryTold } from './installation.ts';
 import { onRunEvent, onRunRequested } from './run.ts';
+import { onTick } from './tick.ts';
 
 /** Every kind of event has its one handler; the compiler sees to it that none is missing. */
 export async function handle(event: Event, context: HandlerContext): Promise<Outcome> {
   switch (event.kind) {
     case 'branch.hinted':
       return onBranchHinted(event, context);
+    case 'branch.noted':
+      return onBranchNoted(event, context);
     case 'pull-request.hinted':
       return onPullRequestHinted(event, context);
     case 'branch.seen':
@@ -17,6 +27,8 @@ export async function handle(event: Event, context: HandlerContext): Promise<Out
       return onPullRequestSeen(event, context);
     case 'change.unreadable':
       return onChangeUnreadable(event);
+    case 'tick':
+      return onTick(event, context);
     case 'installation.told':
       return onInstallationTold(event, context);
     case 'repository.told':

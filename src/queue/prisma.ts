@@ -1,27 +1,53 @@
 import type { Effect } from '../core/effect.ts';
-import type { Event } from '../core/event.ts';
+import { type Event, type PollSource, tickSubject } from '../core/event.ts';
 import { isUniqueViolation } from '../database/database.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import type { Store } from '../store/store.ts';
 import {
   type Claim,
   type Claimed,
   type Completion,
+  type Fact,
   type Failure,
+  type Follow,
   LeaseLost,
   type Pushed,
   type Queue,
   type Told,
 } from './queue.ts';
-import { announce, type ClaimedRow, claimedOf, databaseNow, eventRow, insertEvents, type RowIds } from './rows.ts';
+import {
+  announce,
+  type ClaimedRow,
+  claimedOf,
+  databaseNow,
+  eventRow,
+  insertEffects,
+  insertEvents,
+  type RowIds,
+} from './rows.ts';
 
 type Client = Prisma.TransactionClient;
 
+/** What the queue needs from outside: our own ids, and how a store is bound to a transaction. */
+export interface QueueOptions extends RowIds {
+  storeOn(client: Prisma.TransactionClient): Store;
+}
+
 /** The queue in the tables `event`, `sighting`, `effect` and `lane`. */
-export function openQueue(prisma: PrismaClient, ids: RowIds): Queue {
+export function openQueue(prisma: PrismaClient, options: QueueOptions): Queue {
+  const ids: RowIds = options;
   return {
     push: (told) => push(prisma, told, ids),
+    tick: (source, everyMs) => prisma.$transaction((client) => tick(client, source, everyMs, ids)),
+    facts: (keys) => facts(prisma, keys),
     claimEvents: (claim) => claimed<Event>('event', () => claimEventRows(prisma, claim)),
     claimEffects: (claim) => claimed<Effect>('effect', () => claimEffectRows(prisma, claim)),
+    handle: (row, work) =>
+      prisma.$transaction(async (client) => {
+        const follow = await work(options.storeOn(client));
+        await finishEvent(client, row);
+        await insertFollow(client, row, follow, ids);
+      }),
     renew: (rows, leaseMs) => renew(prisma, rows, leaseMs),
     fail: (row, failure) => prisma.$transaction((client) => fail(client, row, failure, ids)),
     completeEffect: (row, completion) => prisma.$transaction((client) => complete(client, row, completion, ids)),
@@ -31,8 +57,18 @@ export function openQueue(prisma: PrismaClient, ids: RowIds): Queue {
   };
 }
 
+async function insertFollow(client: Client, row: Claimed<Event>, follow: Follow, ids: RowIds): Promise<void> {
+  if (follow.events.length + follow.effects.length === 0) return;
+  // An event is handled once: its id and a count make keys that nothing else can make.
+  const events = follow.events.map((event, index) => ({ key: `${row.id}:${index}`, event }));
+  await insertEvents(client, events, ids);
+  const effects = follow.effects.map(({ afterMs, ...effect }) => ({ effect: effect as Effect, afterMs }));
+  await insertEffects(client, effects, ids);
+  await announce(client);
+}
+
 /** End an event inside its handler's transaction: whoever lost the lease rolls everything back. */
-export async function finishEvent(client: Client, row: Claimed<Event>): Promise<void> {
+async function finishEvent(client: Client, row: Claimed<Event>): Promise<void> {
   const now = await databaseNow(client);
   const { count } = await client.event.updateMany({
     where: { id: row.id, fence: row.fence, state: 'running' },
@@ -50,6 +86,40 @@ async function push(prisma: PrismaClient, told: Told[], ids: RowIds): Promise<Pu
     return pushed;
   });
 }
+
+/** Ticks that are kept of each source: enough to see in the database that its clock goes. */
+const TICKS_KEPT = 5;
+
+async function tick(client: Client, source: PollSource, everyMs: number, ids: RowIds): Promise<void> {
+  const now = await databaseNow(client);
+  // The nearest start: an instance whose clock is a little ahead of the database's does not tell the interval before.
+  const at = new Date(Math.round(now.getTime() / everyMs) * everyMs);
+  const event: Event = { kind: 'tick', source, at: at.toISOString(), everyMs };
+  const key = `tick:${source}:${at.getTime() / 1_000}`;
+  const row = eventRow({ event: { key, event }, source: 'own' }, ids, now);
+  const { count } = await client.event.createMany({ data: [row], skipDuplicates: true });
+  if (count === 0) return;
+  const old = new Date(now.getTime() - TICKS_KEPT * everyMs);
+  await client.event.deleteMany({ where: { subject: tickSubject(source), createdAt: { lt: old }, state: 'done' } });
+  await announce(client);
+}
+
+async function facts(prisma: PrismaClient, keys: string[]): Promise<Fact[]> {
+  const found: Fact[] = [];
+  for (let from = 0; from < keys.length; from += KEYS_AT_ONCE) {
+    const rows = await prisma.event.findMany({
+      where: { key: { in: keys.slice(from, from + KEYS_AT_ONCE) } },
+      select: { key: true, hookAt: true, pollAt: true },
+    });
+    for (const { key, hookAt, pollAt } of rows) {
+      found.push({ key, hookAt: hookAt ?? undefined, pollAt: pollAt ?? undefined });
+    }
+  }
+  return found;
+}
+
+/** A statement has at most 65,535 parameters (PostgreSQL's protocol). */
+const KEYS_AT_ONCE = 5_000;
 
 async function pushOne(client: Client, told: Told, ids: RowIds, now: Date): Promise<Pushed> {
   const { key } = told.event;
@@ -179,6 +249,8 @@ async function complete(client: Client, row: Claimed<Effect>, completion: Comple
         })
       : await putBack(client, row, { tries: 0, error: null, dueAt: new Date(now.getTime() + completion.againMs) });
   if (count !== 1) throw new LeaseLost(row);
+  if (completion.forget) await client.effect.deleteMany({ where: { id: row.id, state: 'done' } });
+  for (const told of completion.told ?? []) await pushOne(client, told, ids, now);
   await insertEvents(client, completion.events, ids);
   if (completion.spacingMs) await restLane(client, row.order, completion.spacingMs, 'spacing');
   await announce(client);

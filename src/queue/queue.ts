@@ -1,5 +1,6 @@
 import type { Effect } from '../core/effect.ts';
-import type { Event, NewEvent } from '../core/event.ts';
+import type { Event, NewEvent, PollSource } from '../core/event.ts';
+import type { Store } from '../store/store.ts';
 
 /**
  * PORT. The persisted queue of events and effects.
@@ -17,8 +18,16 @@ import type { Event, NewEvent } from '../core/event.ts';
 export interface Queue {
   /** Store events told from outside. Answers in the order asked; `known` when only a sighting was added. */
   push(told: Told[]): Promise<Pushed[]>;
+  /** Store the tick of the interval that begins about now, by the database's clock, unless it is there: however many
+   *  instances ask, it is one. Of older ticks only the last few are kept. */
+  tick(source: PollSource, everyMs: number): Promise<void>;
+  /** Which of these keys are known, and who has seen them. */
+  facts(keys: string[]): Promise<Fact[]>;
   claimEvents(claim: Claim): Promise<Claimed<Event>[]>;
   claimEffects(claim: Claim): Promise<Claimed<Effect>[]>;
+  /** Handle an event: what `work` saves in its store, what follows from it, and the event's end are one transaction.
+   *  When `work` throws, or the lease was lost, nothing of it is there. */
+  handle(row: Claimed<Event>, work: (store: Store) => Promise<Follow>): Promise<void>;
   /** Lengthen the leases of what this worker still works on; answers the ids that are still its own. */
   renew(rows: Claimed<Event | Effect>[], leaseMs: number): Promise<Set<string>>;
   /** Put a row back to be tried at `afterMs` from now, or park it for a person. */
@@ -48,6 +57,12 @@ export interface Told {
   done?: boolean;
 }
 
+export interface Fact {
+  key: string;
+  hookAt?: Date;
+  pollAt?: Date;
+}
+
 export interface Pushed {
   key: string;
   known: boolean;
@@ -72,6 +87,12 @@ export interface Claimed<T> {
   fence: number;
 }
 
+/** What follows from an event: effects, each at once or `afterMs` from now, and events for other subjects. */
+export interface Follow {
+  effects: (Effect & { afterMs?: number })[];
+  events: Event[];
+}
+
 export interface Failure {
   error: string;
   /** Absent: parked. */
@@ -84,6 +105,10 @@ export interface Failure {
 
 export interface Completion {
   events: NewEvent[];
+  /** What it saw outside, stored as by `push`, in the same transaction. */
+  told?: Told[];
+  /** The row is removed instead of kept as done. */
+  forget?: boolean;
   /** It is not over: due again after this long. */
   againMs?: number;
   /** The lane may be used again after this long. */

@@ -10,6 +10,8 @@ type Client = Prisma.TransactionClient;
 export function openStore(client: Client, now: () => Date): Store {
   return {
     branch: async (subject) => branchOf(await client.branch.findUnique({ where: { subject } })),
+    branches: async (repositoryKey) =>
+      (await client.branch.findMany({ where: { repositoryKey } })).map((row) => branchOf(row)!),
     saveBranch: (branch) => saveBranch(client, branch, now()),
     pullRequest: async (subject) => pullRequestOf(await client.pullRequest.findUnique({ where: { subject } })),
     savePullRequest: (pullRequest) => savePullRequest(client, pullRequest, now()),

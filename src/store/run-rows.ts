@@ -100,6 +100,7 @@ const buildRow = (run: Run, build: Build): Prisma.BuildUncheckedCreateInput => (
   externalId: orNull(build.externalId),
   url: orNull(build.url),
   attempt: build.attempt,
+  earlierAttempts: build.earlierAttempts,
   createdAt: build.createdAt,
   finishedAt: orNull(build.finishedAt),
 });
@@ -208,6 +209,7 @@ const buildOf = (row: RunRecord['builds'][number]): Build => ({
   externalId: some(row.externalId),
   url: some(row.url),
   attempt: row.attempt,
+  earlierAttempts: row.earlierAttempts,
   jobs: row.jobs.map(jobOf),
   createdAt: row.createdAt,
   finishedAt: some(row.finishedAt),

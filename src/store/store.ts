@@ -7,6 +7,8 @@ import type { Run } from '../core/model.ts';
  */
 export interface Store {
   branch(subject: string): Promise<Branch | undefined>;
+  /** All that is known of a repository's branches, deleted ones too. */
+  branches(repositoryKey: string): Promise<Branch[]>;
   saveBranch(branch: Branch): Promise<void>;
   pullRequest(subject: string): Promise<PullRequest | undefined>;
   savePullRequest(pullRequest: PullRequest): Promise<void>;

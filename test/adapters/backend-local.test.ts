@@ -61,6 +61,7 @@ class Bench {
       timeoutS: 60,
       silenceS: 60,
       killGraceMs: 300,
+      sandbox: 'plain',
       clock: { now: () => new Date() },
       ...more,
     };

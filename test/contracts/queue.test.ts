@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { Effect } from '../../src/core/effect.ts';
 import type { Event } from '../../src/core/event.ts';
-import { finishEvent, openQueue } from '../../src/queue/prisma.ts';
+import { openQueue } from '../../src/queue/prisma.ts';
 import { type Claimed, LeaseLost, type Queue } from '../../src/queue/queue.ts';
-import { insertEffects, insertEvents } from '../../src/queue/rows.ts';
+import { insertEffects } from '../../src/queue/rows.ts';
+import { openStore } from '../../src/store/prisma.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 
 /** What queue.ts promises, on the embedded database and, by `npm run test:pg`, on PostgreSQL. */
@@ -15,7 +16,7 @@ describe('the queue', () => {
   const newId = () => `id-${String(++ids).padStart(6, '0')}`;
   before(async () => {
     testing = await testDatabase();
-    queue = openQueue(testing.database.prisma, { newId });
+    queue = openQueue(testing.database.prisma, { newId, storeOn: (client) => openStore(client, () => new Date()) });
   });
   after(() => testing.close());
   beforeEach(async () => {
@@ -31,7 +32,7 @@ describe('the queue', () => {
     queue.push([{ event: { key, event: noted(hook) }, source: 'hook', delivery }]);
   const claim = { worker: 'w', most: 10, leaseMs: 60_000 };
   const keysOf = (rows: Claimed<unknown>[]) => rows.map((row) => row.key).sort();
-  const finish = (row: Claimed<Event>) => testing.database.prisma.$transaction((client) => finishEvent(client, row));
+  const finish = (row: Claimed<Event>) => queue.handle(row, async () => ({ effects: [], events: [] }));
   const cancel = (buildId: string): Effect => ({ kind: 'build.cancel', runId: 'r', buildId });
   const report = (checkId: string): Effect => ({ kind: 'check.report', runId: 'r', checkId, installation: 'github:1' });
   const want = (...effects: Effect[]) =>
@@ -131,12 +132,13 @@ describe('the queue', () => {
     const [dead] = await queue.claimEvents({ ...claim, leaseMs: -1 });
     await queue.claimEvents(claim);
     const { prisma } = testing.database;
-    const late = prisma.$transaction(async (client) => {
-      await insertEvents(client, [{ key: 'follows', event: noted('x') }], { newId });
-      await finishEvent(client, dead!);
+    const branch = { subject: 's', repositoryKey: 'r', ref: 'refs/heads/x', sha: null, generation: 1 };
+    const late = queue.handle(dead!, async (store) => {
+      await store.saveBranch(branch);
+      return { effects: [cancel('b1')], events: [noted('x')] };
     });
     await assert.rejects(late, LeaseLost);
-    assert.equal(await prisma.event.count({ where: { key: 'follows' } }), 0);
+    assert.deepEqual([await prisma.event.count(), await prisma.effect.count(), await prisma.branch.count()], [1, 0, 0]);
   });
 
   test('pending effects of one kind and target are one; a wish that comes while one runs is kept', async () => {

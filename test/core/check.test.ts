@@ -32,7 +32,12 @@ const conclusions: [string, Run, CheckContent['conclusion'], string][] = [
     'timed_out',
     'Infrastructure error: silent for 600 s',
   ],
-  ['cancelled', aRun({ verdict: 'cancelled', why: 'the branch was deleted' }), 'cancelled', 'Cancelled: the branch was deleted'],
+  [
+    'cancelled',
+    aRun({ verdict: 'cancelled', why: 'the branch was deleted' }),
+    'cancelled',
+    'Cancelled: the branch was deleted',
+  ],
   ['superseded', aRun({ verdict: 'superseded', supersededBySha: sha('c') }), 'cancelled', 'Superseded by cccccccccc'],
   ['nothing to run', aRun({ verdict: undefined }), 'neutral', 'Nothing to run'],
 ];
@@ -71,7 +76,12 @@ const jobConclusions: [string, Partial<Job>, CheckContent['conclusion'], string]
   ['failed', { verdict: 'failed', why: 'exit status 2' }, 'failure', 'Failed: exit status 2'],
   ['failed, without a reason', { verdict: 'failed' }, 'failure', 'Failed'],
   ['error', { verdict: 'error', why: 'lost' }, 'failure', 'Infrastructure error: lost'],
-  ['error after a deadline', { verdict: 'error', timedOut: true, why: 'slow' }, 'timed_out', 'Infrastructure error: slow'],
+  [
+    'error after a deadline',
+    { verdict: 'error', timedOut: true, why: 'slow' },
+    'timed_out',
+    'Infrastructure error: slow',
+  ],
   ['a deadline that the tests missed', { verdict: 'failed', timedOut: true, why: 'slow' }, 'failure', 'Failed: slow'],
   ['cancelled', { verdict: 'cancelled', why: 'by hand' }, 'cancelled', 'Cancelled: by hand'],
 ];
@@ -87,7 +97,10 @@ test('the check of a job that is queued, and of one that runs', () => {
   const building = { state: 'building', verdict: undefined } as const;
   const queued = jobCheck({ state: 'queued', verdict: undefined }, building);
   assert.deepEqual([queued.status, queued.title, queued.conclusion], ['queued', 'Queued', undefined]);
-  const running = jobCheck({ state: 'running', verdict: undefined, attempts: [anAttempt({ state: 'running' })] }, building);
+  const running = jobCheck(
+    { state: 'running', verdict: undefined, attempts: [anAttempt({ state: 'running' })] },
+    building,
+  );
   assert.deepEqual([running.status, running.title, running.startedAt], ['in_progress', 'Running', later(1)]);
 });
 
@@ -142,7 +155,11 @@ test('a failed job shows the end of its log, plain', () => {
 });
 
 test('of a long log the last lines are shown, at most forty', () => {
-  const { text } = jobCheck({ verdict: 'failed' }, {}, Array.from({ length: 100 }, (_, index) => `line ${index}`));
+  const { text } = jobCheck(
+    { verdict: 'failed' },
+    {},
+    Array.from({ length: 100 }, (_, index) => `line ${index}`),
+  );
   assert.match(text!, /\nline 99\n```$/);
   assert.match(text!, /\nline 60\n/);
   assert.doesNotMatch(text!, /\nline 59\n/);
@@ -192,16 +209,24 @@ test('any words of any length make a check that GitHub takes', () => {
   const verdict = fc.constantFrom('passed', 'failed', 'error', 'cancelled', undefined);
   const state = fc.constantFrom('waiting', 'resolving', 'packing', 'building', 'finished');
   fc.assert(
-    fc.property(words, words, words, verdict, state, fc.array(words, { maxLength: 50 }), (name, why, id, end, at, tail) => {
-      const job = aJob({ id: 'job1', name, why, verdict: end, state: end ? 'finished' : 'running' });
-      const run = runOfJobs([job], { id, why, state: at, verdict: at === 'finished' ? end : undefined });
-      run.sources = [aSource({ why })];
-      for (const jobId of [undefined, 'job1', 'unknown']) {
-        const content = checkContent(run, aCheck({ jobId }), URL, tail);
-        if (id.length < 1_000) assertAcceptable(content);
-        assert.equal(content.status === 'completed', content.conclusion !== undefined);
-      }
-    }),
+    fc.property(
+      words,
+      words,
+      words,
+      verdict,
+      state,
+      fc.array(words, { maxLength: 50 }),
+      (name, why, id, end, at, tail) => {
+        const job = aJob({ id: 'job1', name, why, verdict: end, state: end ? 'finished' : 'running' });
+        const run = runOfJobs([job], { id, why, state: at, verdict: at === 'finished' ? end : undefined });
+        run.sources = [aSource({ why })];
+        for (const jobId of [undefined, 'job1', 'unknown']) {
+          const content = checkContent(run, aCheck({ jobId }), URL, tail);
+          if (id.length < 1_000) assertAcceptable(content);
+          assert.equal(content.status === 'completed', content.conclusion !== undefined);
+        }
+      },
+    ),
     { numRuns: 300 },
   );
 });

@@ -8,10 +8,10 @@ import type { Config } from '../../src/config/config.ts';
 import { diskFiles, type Files } from '../../src/config/files.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { formatMistakes } from '../../src/config/mistake.ts';
-import { policyFor } from '../../src/core/policy.ts';
-import { servesChange } from '../../src/core/serving.ts';
 import { rakuStack } from '../../src/config/raku.ts';
 import { requireSomethingToDo } from '../../src/config/requirements.ts';
+import { policyFor } from '../../src/core/policy.ts';
+import { servesChange } from '../../src/core/serving.ts';
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const pkcs1 = privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();

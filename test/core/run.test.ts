@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { checkContent } from '../../src/core/check.ts';
 import { messages } from '../../src/core/messages.ts';
 import type { RunState } from '../../src/core/model.ts';
-import { aPull, aRepository, aRequest, NOW, RunStory, type RunEventToSend, seenJob, sha } from '../support/builders.ts';
+import { aPull, aRepository, aRequest, NOW, type RunEventToSend, RunStory, seenJob, sha } from '../support/builders.ts';
 
 /** What the check of this name says now. */
 function checkOf(story: RunStory, name: string) {
@@ -53,21 +53,46 @@ test('a repository without an installation is tested and never written', () => {
 });
 
 test('a fork’s run waits: nothing is fetched, the check says why', () => {
-  const story = new RunStory({ change: aPull({ fork: true }), hold: messages.forkAsk });
+  const story = new RunStory({ change: aPull({ fork: true }), hold: { until: 'maintainer', why: messages.forkAsk } });
   assert.equal(story.run.state, 'waiting');
   assert.deepEqual(story.asked, ['check.report rcb']);
   assert.equal(checkOf(story, 'rcb').status, 'queued');
   assert.match(checkOf(story, 'rcb').title, /a maintainer has to allow the test/);
 });
 
+test('what policy never tests ends at once, without a verdict: a required check must not wait for it', () => {
+  const hold = { until: 'never', why: messages.forkNever } as const;
+  const story = new RunStory({ change: aPull({ fork: true }), hold });
+  assert.deepEqual([story.run.state, story.run.verdict], ['finished', undefined]);
+  assert.ok(story.run.finishedAt);
+  assert.equal(checkOf(story, 'rcb').conclusion, 'neutral');
+  assert.match(checkOf(story, 'rcb').summary, /not tested here/);
+});
+
+test('a backend that gives up ends its own build, and the other goes on', () => {
+  const story = new RunStory({}, ['local', 'azure']).resolved().packed().started(0).started(1);
+  story.failedEffect({ effect: 'build.follow', target: `build:${story.run.builds[0]!.id}` });
+  assert.equal(story.run.state, 'building');
+  assert.equal(story.run.builds[0]!.verdict, 'error');
+  assert.ok(story.asked.includes('build.cancel'));
+  story.ended([{ verdict: 'passed' }], 1);
+  assert.equal(story.run.verdict, 'error');
+});
+
 test('what resolves late cannot start a run that waits', () => {
-  const story = new RunStory({ change: aPull({ fork: true }), hold: messages.forkAsk }).resolved();
+  const story = new RunStory({
+    change: aPull({ fork: true }),
+    hold: { until: 'maintainer', why: messages.forkAsk },
+  }).resolved();
   assert.equal(story.run.state, 'waiting');
   assert.deepEqual(story.asked, []);
 });
 
 test('a run that waits is ended by a newer head', () => {
-  const story = new RunStory({ change: aPull({ fork: true }), hold: messages.forkAsk }).superseded();
+  const story = new RunStory({
+    change: aPull({ fork: true }),
+    hold: { until: 'maintainer', why: messages.forkAsk },
+  }).superseded();
   assert.equal(story.run.verdict, 'superseded');
   assert.deepEqual(story.asked, ['check.report rcb']);
 });
@@ -156,10 +181,22 @@ test('a build without a job is not a pass: finished without a verdict, neutral',
 test('a build that failed as a whole, before it had a job, is an error and not "nothing to run"', () => {
   const story = new RunStory().building();
   // A backend that knows the verdict of such a build tells it beside the words.
-  const told = { state: 'finished', why: 'the archive could not be unpacked', verdict: 'error', jobs: [] } as const;
-  story.observed({ ...told, jobs: [] });
+  story.observed({ state: 'finished', why: 'the archive could not be unpacked', verdict: 'error' });
   assert.equal(story.run.verdict, 'error');
   assert.match(checkOf(story, 'rcb').title, /^Infrastructure error: the archive could not be unpacked/);
+});
+
+test('a backend that calls a build passed while one of its jobs failed is not believed', () => {
+  const story = new RunStory().building();
+  story.observed({ state: 'finished', verdict: 'passed', jobs: [seenJob({ state: 'finished', verdict: 'failed' })] });
+  assert.equal(story.run.verdict, 'failed');
+});
+
+test('a build that failed as a whole although each of its jobs passed is no pass', () => {
+  const story = new RunStory().building();
+  const jobs = [seenJob({ state: 'finished', verdict: 'passed' })];
+  story.observed({ state: 'finished', verdict: 'error', why: 'the pipeline was aborted', jobs });
+  assert.equal(story.run.verdict, 'error');
 });
 
 test('a job that is not over when its build is, is an error: it never counts as a pass', () => {
@@ -301,7 +338,11 @@ test('a lost build gets one new attempt, under a new key', () => {
 });
 
 test('the second attempt of a lost build goes on counting its jobs’ attempts', () => {
-  const story = new RunStory().building().observed({ jobs: [seenJob()] }).lost().started();
+  const story = new RunStory()
+    .building()
+    .observed({ jobs: [seenJob()] })
+    .lost()
+    .started();
   story.ended([{ attempt: 1, verdict: 'passed' }]);
   const [job] = story.run.builds[0]!.jobs;
   assert.deepEqual(
@@ -331,9 +372,42 @@ test('the second attempt of a lost build never writes over what the first one’
   );
 });
 
+test('a lost build that is tried again keeps what had finished as an attempt of its own', () => {
+  const story = new RunStory().building();
+  story
+    .observed({ jobs: [seenJob({ state: 'finished', verdict: 'failed' })] })
+    .lost()
+    .started();
+  story.ended([{ verdict: 'passed' }]);
+  assert.deepEqual(
+    story.run.builds[0]!.jobs[0]!.attempts.map(({ number, verdict }) => [number, verdict]),
+    [
+      [1, 'failed'],
+      [2, 'passed'],
+    ],
+  );
+});
+
 test('a lost build that is tried again does not complete its jobs’ checks: a completed one cannot be reopened', () => {
-  const story = new RunStory().building().observed({ jobs: [seenJob()] }).lost();
+  const story = new RunStory()
+    .building()
+    .observed({ jobs: [seenJob()] })
+    .lost();
   assert.notEqual(checkOf(story, 'local / test').status, 'completed');
+});
+
+test('a new attempt of a job whose check is completed is shown on a new check: GitHub reopens none', () => {
+  const story = new RunStory().building();
+  story.observed({ jobs: [seenJob({ state: 'finished', verdict: 'failed' })] });
+  const before = checkOf(story, 'local / test');
+  const { id } = story.run.checks.find((check) => check.name === 'local / test')!;
+  story.tell({ kind: 'check.reported', checkId: id, externalId: '77', reported: 'digest' });
+  story.observed({ jobs: [seenJob({ attempt: 2 })] });
+  const check = story.run.checks.findLast((each) => each.name === 'local / test')!;
+  const content = checkContent(story.run, check, 'https://rcb.example');
+  assert.equal(content.status, 'in_progress');
+  assert.notEqual(check.externalId, '77', 'the completed one would be written');
+  assert.notEqual(content.externalId, before.externalId, 'the completed one would be found');
 });
 
 test('a second loss is the end: an error that says so', () => {
@@ -478,7 +552,7 @@ test('trouble after the end changes nothing', () => {
 // Every event in every state: which state it leads to.
 
 const inState: Record<RunState, () => RunStory> = {
-  waiting: () => new RunStory({ change: aPull({ fork: true }), hold: messages.forkAsk }),
+  waiting: () => new RunStory({ change: aPull({ fork: true }), hold: { until: 'maintainer', why: messages.forkAsk } }),
   resolving: () => new RunStory(),
   packing: () => new RunStory().resolved(),
   building: () => new RunStory().building(),
@@ -573,7 +647,8 @@ const everyEvent: [string, (story: RunStory) => RunEventToSend, RunState[]][] = 
   [
     'effect.failed, given up',
     () => ({ kind: 'effect.failed', effect: 'build.start', target: 'build:1', why: 'w' }),
-    ['finished', 'finished', 'finished', 'finished', 'finished'],
+    // Nothing is done for a run that waits: what failed was not its.
+    ['waiting', 'finished', 'finished', 'finished', 'finished'],
   ],
 ];
 
@@ -591,7 +666,7 @@ for (const [title, eventOf, leadsTo] of everyEvent) {
 
 test('nothing but its end takes the reason from a run that waits', () => {
   for (const [title, eventOf, leadsTo] of everyEvent) {
-    if (leadsTo[0] !== 'waiting' || title.startsWith('effect.failed')) continue;
+    if (leadsTo[0] !== 'waiting') continue;
     const story = inState.waiting();
     assert.equal(story.tell(eventOf(story)).run.why, messages.forkAsk, title);
   }

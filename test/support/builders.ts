@@ -1,8 +1,15 @@
-import type { Branch, PullRequest } from '../../src/core/change.ts';
-import type { BranchSnapshot, EventOf, JsonOf, KeptOutput, PullRequestSnapshot, RunRequest } from '../../src/core/event.ts';
 import type { BuildObservation, JobObservation } from '../../src/core/build.ts';
+import type { Branch, PullRequest } from '../../src/core/change.ts';
+import type {
+  BranchSnapshot,
+  EventOf,
+  JsonOf,
+  KeptOutput,
+  PullRequestSnapshot,
+  RunRequest,
+} from '../../src/core/event.ts';
 import type { Attempt, Build, Change, Check, Job, RepositoryRef, Run, Source } from '../../src/core/model.ts';
-import type { Policy } from '../../src/core/policy.ts';
+import type { Policy, PolicyRule } from '../../src/core/policy.ts';
 import { defaultPolicy } from '../../src/core/policy.ts';
 import { advance, type RunContext, type RunStep, startRun } from '../../src/core/run.ts';
 
@@ -80,6 +87,7 @@ export const aBuild = (change: Partial<Build> = {}): Build => ({
   state: 'finished',
   verdict: 'passed',
   attempt: 1,
+  earlierAttempts: 0,
   jobs: [],
   createdAt: NOW,
   ...change,
@@ -88,7 +96,8 @@ export const aBuild = (change: Partial<Build> = {}): Build => ({
 export const aCheck = (change: Partial<Check> = {}): Check => ({ id: 'check1', name: 'rcb', ...change });
 
 /** A run of these jobs, all in one build. */
-export const runOfJobs = (jobs: Job[], change: Partial<Run> = {}): Run => aRun({ builds: [aBuild({ jobs })], ...change });
+export const runOfJobs = (jobs: Job[], change: Partial<Run> = {}): Run =>
+  aRun({ builds: [aBuild({ jobs })], ...change });
 
 export const aRun = (change: Partial<Run> = {}): Run => ({
   id: '01RUN',
@@ -165,6 +174,11 @@ export const aPullRequestSnapshot = (change: Partial<PullRequestSnapshot> = {}):
 
 export const aPolicy = (change: Partial<Policy> = {}): Policy => ({ ...defaultPolicy, ...change });
 
+export const aRule = (branches: string[], change: Partial<Policy> = {}): PolicyRule => ({
+  ...aPolicy(change),
+  branches,
+});
+
 export const aRequest = (change: Partial<RunRequest> = {}): RunRequest => ({
   repository: aRepository(),
   change: aCommit(),
@@ -183,6 +197,15 @@ export const seenJob = (change: Partial<JsonOf<JobObservation>> = {}): JsonOf<Jo
 
 export type RunEventToSend = Parameters<typeof advance>[1];
 
+/** `id1`, `id2`, … */
+export function counter(): () => string {
+  let count = 0;
+  return () => {
+    count += 1;
+    return `id${count}`;
+  };
+}
+
 /** A run that is told one thing after the other; remembers the last step. Ids count: `id1`, `id2`, … */
 export class RunStory {
   run: Run;
@@ -190,8 +213,7 @@ export class RunStory {
   readonly context: RunContext;
 
   constructor(request: Partial<RunRequest> = {}, backends: string[] = ['local']) {
-    let ids = 0;
-    this.context = { now: NOW, newId: () => `id${(ids += 1)}`, backends };
+    this.context = { now: NOW, newId: counter(), backends };
     const step = startRun('01RUN', aRequest(request), this.context);
     this.run = step.run;
     this.effects = step.effects;
@@ -206,7 +228,9 @@ export class RunStory {
 
   /** The kinds of the last step's effects, in order, with what they aim at where that matters. */
   get asked(): string[] {
-    return this.effects.map((effect) => ('checkId' in effect ? `${effect.kind} ${this.checkName(effect.checkId)}` : effect.kind));
+    return this.effects.map((effect) =>
+      'checkId' in effect ? `${effect.kind} ${this.checkName(effect.checkId)}` : effect.kind,
+    );
   }
 
   private checkName(id: string): string {
@@ -255,7 +279,10 @@ export class RunStory {
 
   /** The build ends, with these jobs. */
   ended(jobs: Partial<JsonOf<JobObservation>>[], build = 0): this {
-    return this.observed({ state: 'finished', jobs: jobs.map((job) => seenJob({ state: 'finished', ...job })) }, { build });
+    return this.observed(
+      { state: 'finished', jobs: jobs.map((job) => seenJob({ state: 'finished', ...job })) },
+      { build },
+    );
   }
 
   failedEffect(change: Partial<Omit<EventOf<'effect.failed'>, 'kind' | 'runId'>> = {}): this {

@@ -188,6 +188,7 @@ CREATE TABLE "build" (
     "external_id" TEXT,
     "url" TEXT,
     "attempt" INTEGER NOT NULL DEFAULT 1,
+    "earlier_attempts" INTEGER NOT NULL DEFAULT 0,
     "created_at" TIMESTAMPTZ(3) NOT NULL,
     "finished_at" TIMESTAMPTZ(3),
 

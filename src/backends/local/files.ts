@@ -1,7 +1,9 @@
+import { execFile } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import type { FileHandle } from 'node:fs/promises';
 import { chmod, link, lstat, open, readdir, readFile, rm, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
 
 /**
  * Files that several processes agree by: created whole or not at all, once, never changed afterwards.
@@ -79,23 +81,29 @@ export async function unlessMissing<T>(read: Promise<T>): Promise<T | undefined>
   }
 }
 
-/** Remove a tree whatever its modes are: builds leave read-only directories behind (Go's module cache does). */
+/** Remove a tree whatever its modes are (builds leave read-only directories behind, Go's module cache does), and however
+ *  deep it is: names may be longer than a path can be, for which `rm` knows a way. */
 export async function removeTree(path: string): Promise<void> {
   try {
     await rm(path, { recursive: true, force: true, maxRetries: 2 });
   } catch (error) {
-    if (codeOf(error) !== 'EACCES' && codeOf(error) !== 'EPERM') throw error;
-    await makeRemovable(path);
-    await rm(path, { recursive: true, force: true, maxRetries: 2 });
+    const code = codeOf(error);
+    if (code === 'EACCES' || code === 'EPERM') await makeRemovable(path);
+    else if (code !== 'ENAMETOOLONG') throw error;
+    await promisify(execFile)('rm', ['-rf', '--', path], { env: { PATH: '/usr/bin:/bin' } });
   }
 }
 
 async function makeRemovable(directory: string): Promise<void> {
+  if (Buffer.byteLength(directory) > longestPath) return;
   await chmod(directory, 0o700);
   for (const entry of await readdir(directory, { withFileTypes: true })) {
     if (entry.isDirectory()) await makeRemovable(join(directory, entry.name));
   }
 }
+
+/** PATH_MAX, with room for a name. */
+const longestPath = 4096 - 256;
 
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;

@@ -14,8 +14,8 @@ const startWithinMs = 30_000;
 export async function launchSupervisor(node: string, directory: string, job: SupervisedJob): Promise<void> {
   const work = join(directory, `w${job.claim}`);
   const jobFile = join(work, 'job.json');
-  await mkdir(join(work, 'home'));
-  await mkdir(join(work, 'tmp'));
+  await mkdir(join(job.scratch, 'home'), { mode: 0o700 });
+  await mkdir(join(job.scratch, 'tmp'), { mode: 0o700 });
   await createOnce(jobFile, JSON.stringify(job));
   const complaints = await open(join(directory, 'supervisor.log'), 'a', 0o600);
   try {

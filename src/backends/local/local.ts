@@ -18,6 +18,8 @@ import {
 } from '../backend.ts';
 import { type ArtifactLimits, listArtifacts, readArtifact } from './artifacts.ts';
 import { codeOf, wordsFor } from './files.ts';
+import { ensureScratchRoot, type Isolated, isolate } from './isolation.ts';
+import type { BuildLimits, Isolation } from './job.ts';
 import { observationOf } from './observation.ts';
 import { type BuildSettings, sourcePath } from './prepare.ts';
 import { identify } from './processes.ts';
@@ -41,8 +43,16 @@ export interface LocalOptions {
   /** From SIGTERM to SIGKILL; default 5000. */
   killGraceMs?: number;
   artifacts?: ArtifactLimits;
-  /** Variables for builds, beside and instead of the usual ones. */
+  /** Variables for builds, beside and instead of the usual ones; changes from outside get none of them. */
   environment?: Record<string, string>;
+  /** `auto` (default): the strongest that works here. Another one is taken, or the backend is not opened. */
+  sandbox?: 'auto' | Isolation;
+  /** For changes of the repository's own people, default `on`. Changes from outside never have any. */
+  network?: 'on' | 'off';
+  /** Of each build, its processes together. Default 4 GiB of memory, 1024 processes, 16 GiB of disk. */
+  limits?: Partial<BuildLimits>;
+  /** Absolute paths that builds must not see, beside `dir`: the bot's data, its checkout, its keys. */
+  hidden?: string[];
   /** Of each unpacked source archive; default 500 000 files, 8 GiB. */
   sourceLimits?: UnpackLimits;
   clock: Clock;
@@ -66,8 +76,10 @@ export async function openLocalBackend(options: LocalOptions): Promise<LocalBack
     const state = new State(options.dir);
     await state.prepare();
     await state.forgetReleasedBefore(tombstoneLimit(options.clock));
-    const slots = new Slots(state, settingsOf(options), options.slots, me);
-    const backend = new Local(options, state, slots, await lastPlace(state));
+    const isolated = await isolateFor(options);
+    const settings = settingsOf(options, isolated, await ensureScratchRoot(options.dir));
+    const slots = new Slots(state, settings, options.slots, me);
+    const backend = new Local(options, state, slots, isolated, await lastPlace(state));
     void slots.round();
     return backend;
   });
@@ -79,20 +91,24 @@ class Local implements LocalBackend {
   readonly #options: LocalOptions;
   readonly #state: State;
   readonly #slots: Slots;
+  readonly #isolated: Isolated;
   #place: number;
   #sweptAt: Date;
 
-  constructor(options: LocalOptions, state: State, slots: Slots, place: number) {
+  constructor(options: LocalOptions, state: State, slots: Slots, isolated: Isolated, place: number) {
     this.name = options.name;
     this.#options = options;
     this.#state = state;
     this.#slots = slots;
+    this.#isolated = isolated;
     this.#place = place;
     this.#sweptAt = options.clock.now();
   }
 
   async ensureStarted(order: BuildOrder, signal: AbortSignal): Promise<StartedBuild> {
-    if (order.untrusted) throw new BackendError('refused', this.#sentence(untrustedNote));
+    if (order.untrusted && !this.#isolated.untrusted) {
+      throw new BackendError('refused', this.#sentence(this.#isolated.whyNotUntrusted));
+    }
     if (!planWorkspace(order)) {
       throw new BackendError(
         'refused',
@@ -102,9 +118,10 @@ class Local implements LocalBackend {
     return await this.#spoken(`start ${order.key}`, async () => {
       signal.throwIfAborted();
       const externalId = externalIdOf(order.key);
-      const { key, runId, repository, sources } = order;
+      const { key, runId, repository, sources, untrusted } = order;
       const queuedAt = this.#options.clock.now().toISOString();
-      await this.#state.createBuild(externalId, { key, runId, repository, sources, place: ++this.#place, queuedAt });
+      const place = ++this.#place;
+      await this.#state.createBuild(externalId, { key, runId, repository, sources, untrusted, place, queuedAt });
       void this.#slots.round();
       return { externalId };
     });
@@ -185,7 +202,7 @@ class Local implements LocalBackend {
       const { inUse, queued } = await this.#slots.usage();
       const trouble = this.#slots.trouble ?? (await this.#whyNotWritable());
       const waiting = queued > 0 ? `, ${queued} waiting` : '';
-      const note = `${this.#options.slots} slots, ${inUse} in use${waiting}; ${isolationNote}`;
+      const note = `${this.#options.slots} slots, ${inUse} in use${waiting}; ${this.#isolated.note}`;
       return { ok: trouble === undefined, note: trouble === undefined ? note : `${trouble}; ${note}` };
     });
   }
@@ -245,15 +262,25 @@ const dayMs = 24 * 3600 * 1000;
 const tombstonesMs = 30 * dayMs;
 const littleSpaceBytes = 64 * 2 ** 20;
 const defaultOutputLimitBytes = 2 ** 30;
-const isolationNote = 'plain process group: trusted repositories only';
-const untrustedNote =
-  'a plain process group is for trusted repositories only, and this change comes from outside; it needs a sandbox';
+const defaultLimits: BuildLimits = { memoryBytes: 4 * 2 ** 30, processes: 1024, diskBytes: 16 * 2 ** 30 };
+
+async function isolateFor({
+  name,
+  dir,
+  sandbox = 'auto',
+  network = 'on',
+  hidden = [],
+}: LocalOptions): Promise<Isolated> {
+  return await isolate({ sandbox, network, hidden: [dir, ...hidden] }).catch((error) => {
+    throw new BackendError('misconfigured', `backend '${name}': ${wordsFor(error)}`, { cause: error });
+  });
+}
 
 function tombstoneLimit(clock: Clock): Date {
   return new Date(clock.now().getTime() - tombstonesMs);
 }
 
-function settingsOf(options: LocalOptions): BuildSettings {
+function settingsOf(options: LocalOptions, { trusted, untrusted }: Isolated, scratchRoot: string): BuildSettings {
   return {
     archive: options.archive,
     command: options.command,
@@ -262,6 +289,9 @@ function settingsOf(options: LocalOptions): BuildSettings {
     outputLimitBytes: options.outputLimitBytes ?? defaultOutputLimitBytes,
     killGraceMs: options.killGraceMs ?? 5000,
     environment: options.environment ?? {},
+    sandboxes: { trusted, untrusted },
+    scratchRoot,
+    limits: { ...defaultLimits, ...options.limits },
     sourceLimits: options.sourceLimits ?? { maxFiles: 500_000, maxBytes: 8 * 2 ** 30 },
     clock: options.clock,
     node: options.node ?? process.execPath,

@@ -8,7 +8,11 @@ export type End =
   | { how: 'too-long'; seconds: number }
   | { how: 'silent'; seconds: number }
   | { how: 'too-much-output'; limitBytes: number }
+  | { how: 'too-much-memory'; limitBytes: number }
+  | { how: 'too-many-processes'; limit: number }
+  | { how: 'too-much-disk'; limitBytes: number }
   | { how: 'disk-full' }
+  | { how: 'not-confined'; why: string }
   | { how: 'cancelled' }
   | { how: 'supervisor-stopped'; signal: string };
 
@@ -34,6 +38,14 @@ export function outcomeOf(end: End): Outcome {
       return { verdict: 'error', why: `silent for ${end.seconds} s`, timedOut: true };
     case 'too-much-output':
       return { verdict: 'error', why: `printed more than ${describeBytes(end.limitBytes)}, the log was cut there` };
+    case 'too-much-memory':
+      return { verdict: 'error', why: `killed: used more than ${describeBytes(end.limitBytes)} of memory` };
+    case 'too-many-processes':
+      return { verdict: 'error', why: `killed: its limit of ${end.limit} processes was reached` };
+    case 'too-much-disk':
+      return { verdict: 'error', why: `killed: used more than ${describeBytes(end.limitBytes)} of disk` };
+    case 'not-confined':
+      return { verdict: 'error', why: `its sandbox could not be set up: ${end.why}` };
     case 'disk-full':
       return { verdict: 'error', why: 'the disk of the scratch directory is full' };
     case 'cancelled':
@@ -62,6 +74,8 @@ const signalNames = new Map([
   [11, 'SIGSEGV'],
   [13, 'SIGPIPE'],
   [15, 'SIGTERM'],
+  [24, 'SIGXCPU'],
+  [25, 'SIGXFSZ'],
 ]);
 
 function describeBytes(bytes: number): string {

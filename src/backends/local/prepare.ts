@@ -1,14 +1,17 @@
+import { mkdir, mkdtemp, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Archive } from '../../archive/archive.ts';
 import type { Clock } from '../../clock.ts';
 import { findCommand, nameOf } from './command.ts';
-import { environmentEntryOf, environmentFor } from './environment.ts';
+import { shownAt } from './confine.ts';
+import { environmentEntryOf, environmentFor, type WorkPaths } from './environment.ts';
 import { wordsFor } from './files.ts';
+import type { BuildLimits, Sandbox } from './job.ts';
 import { launchSupervisor } from './launch.ts';
 import { outcomeOf } from './outcome.ts';
 import type { ExitFile, OrderFile } from './schema.ts';
-import type { State } from './state.ts';
+import { type State, scratchLink } from './state.ts';
 import { type UnpackLimits, unpack } from './unpack.ts';
 import { planWorkspace, type Workspace } from './workspace.ts';
 
@@ -21,6 +24,11 @@ export interface BuildSettings {
   outputLimitBytes: number;
   killGraceMs: number;
   environment: Record<string, string>;
+  /** By whom the change is from. */
+  sandboxes: { trusted: Sandbox; untrusted: Sandbox | undefined };
+  /** Where scratch directories are made for users that have no way into the state directory. */
+  scratchRoot: string;
+  limits: BuildLimits;
   sourceLimits: UnpackLimits;
   clock: Clock;
   node: string;
@@ -73,6 +81,10 @@ async function supervise(
   const { externalId, order, claim } = build;
   const workspace = planWorkspace(order);
   if (!workspace) throw new Error('its order names no changed source');
+  const sandbox = order.untrusted ? settings.sandboxes.untrusted : settings.sandboxes.trusted;
+  // Ordered from a bot that had one.
+  if (!sandbox) throw new Error('this change comes from outside, and there is no sandbox for it any more');
+  const scratch = await makeScratch(state, settings, build, sandbox);
   await unpackSources(state, settings, build, workspace, signal);
   signal.throwIfAborted();
 
@@ -84,13 +96,16 @@ async function supervise(
     name: found.name,
     claim,
     argv: found.argv,
-    directory: top,
-    environment: environmentOf(state, settings, build, workspace),
+    directory: join(pathsIn(scratch, sandbox).sources, workspace.changed.directory),
+    environment: environmentOf(state, settings, build, workspace, pathsIn(scratch, sandbox)),
     environmentEntry: environmentEntryOf(state.directoryOf(externalId)),
     timeoutS: settings.timeoutS,
     silenceS: settings.silenceS,
     outputLimitBytes: settings.outputLimitBytes,
     killGraceMs: settings.killGraceMs,
+    scratch,
+    sandbox,
+    limits: settings.limits,
   }).catch((error) => {
     throw new Error(`its supervisor could not be started: ${wordsFor(error)}`, { cause: error });
   });
@@ -133,15 +148,35 @@ async function getSource(archive: Pick<Archive, 'get'>, sha256: string, signal: 
   }
 }
 
+/** The directory that a build may write to. `w<n>` itself; or, where its user has no way into the state directory, one that
+ *  `w<n>` links to. */
+async function makeScratch(state: State, settings: BuildSettings, build: Claimed, sandbox: Sandbox): Promise<string> {
+  const work = workPath(state, build.externalId, build.claim);
+  await mkdir(work, { mode: 0o700 });
+  if (sandbox.isolation !== 'user') return work;
+  const scratch = await mkdtemp(join(settings.scratchRoot, `${build.externalId}-`));
+  await symlink(scratch, join(work, scratchLink));
+  await symlink(join(scratch, 'source'), join(work, 'source'));
+  await mkdir(join(scratch, 'source'));
+  return scratch;
+}
+
+/** As the command sees them. */
+function pathsIn(scratch: string, sandbox: Sandbox): WorkPaths {
+  if (sandbox.isolation === 'bubblewrap') return shownAt;
+  return { sources: join(scratch, 'source'), home: join(scratch, 'home'), tmp: join(scratch, 'tmp') };
+}
+
 function environmentOf(
   state: State,
   settings: BuildSettings,
-  { externalId, order, claim }: Claimed,
+  { externalId, order }: Claimed,
   workspace: Workspace,
+  paths: WorkPaths,
 ): Record<string, string> {
-  const work = workPath(state, externalId, claim);
-  const paths = { sources: join(work, 'source'), home: join(work, 'home'), tmp: join(work, 'tmp') };
-  return environmentFor(order, workspace, paths, state.directoryOf(externalId), settings.environment);
+  // The operator's variables may be secrets.
+  const extra = order.untrusted ? {} : settings.environment;
+  return environmentFor(order, workspace, paths, state.directoryOf(externalId), extra);
 }
 
 function failure(error: unknown, command: string | undefined): Omit<ExitFile, 'finishedAt'> {

@@ -5,7 +5,8 @@ import { z } from 'zod';
  *
  *     builds/<id>/order.json        what was ordered; the directory appears with it in it
  *                 claim-<n>.json    the process that prepares it; when that one died, the next claims n + 1
- *                 w<n>/             what claim n prepared: job.json, source/, home/, tmp/
+ *                 w<n>/             what claim n prepared: job.json, source/, home/, tmp/ (links to where they are, when
+ *                                   the build's user has no way into this directory), passwd, group
  *                 supervisor.json   the supervisor that won: the first one, of whichever claim
  *                 command.json      the command that it started
  *                 log               the command's output
@@ -32,6 +33,8 @@ export const orderFile = z.object({
       size: z.number(),
     }),
   ),
+  /** Written by versions that know of forks. */
+  untrusted: z.boolean().optional(),
   /** Place in the queue for slots: first come, first served. */
   place: z.number(),
   queuedAt: z.iso.datetime(),
@@ -45,6 +48,9 @@ export const supervisorFile = z.object({
   claim: z.int(),
   job: z.string(),
   startedAt: z.iso.datetime(),
+  /** The user that the command runs as, and its control groups: what may have to be tidied up after this one's death. */
+  uid: z.int().optional(),
+  cgroups: z.array(z.string()).optional(),
 });
 export type SupervisorFile = z.infer<typeof supervisorFile>;
 

@@ -1,11 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { tidyUp } from './confinement.ts';
 import { environmentEntryOf } from './environment.ts';
-import { removeTree, wordsFor } from './files.ts';
+import { wordsFor } from './files.ts';
 import { type BuildSettings, type Claimed, cancelledBeforeStart, prepareBuild, workPath } from './prepare.ts';
 import { isAlive, type ProcessIdentity } from './processes.ts';
 import type { ExitFile, OrderFile } from './schema.ts';
-import type { BuildStatus, LostBuild, State } from './state.ts';
+import { type BuildStatus, type LostBuild, removeWork, type State } from './state.ts';
 import { endProcesses } from './stop.ts';
+import { holdThis } from './users.ts';
 
 /**
  * At most `slots` builds at a time, first come, first served. Nothing is counted in memory: each round surveys the state
@@ -81,7 +83,13 @@ export class Slots {
   /** A lost build's processes are ended, if there are any; one that was to be stopped counts as stopped. */
   async reap(externalId: string, lost: LostBuild): Promise<void> {
     const session = lost.command && isAlive(lost.command) ? lost.command.pid : undefined;
-    await endProcesses({ session, environmentEntry: environmentEntryOf(this.#state.directoryOf(externalId)) }, 0);
+    const environmentEntry = environmentEntryOf(this.#state.directoryOf(externalId));
+    const { uid, cgroups = [] } = lost.supervisor ?? {};
+    // Not held: it runs another build by now, so this one had none left.
+    const user = uid === undefined ? undefined : await holdThis(uid);
+    await endProcesses({ session, environmentEntry, uid: user?.uid, cgroups }, 0);
+    await tidyUp({ isolation: user ? 'user' : 'plain' }, user?.uid, cgroups);
+    user?.release();
     if (!lost.isCancelled) return;
     const finishedAt = this.#settings.clock.now().toISOString();
     const job = lost.supervisor?.job;
@@ -151,7 +159,7 @@ export class Slots {
   async #finishSurely(build: Claimed, exit: ExitFile): Promise<void> {
     while (!this.#isClosed) {
       try {
-        await removeTree(workPath(this.#state, build.externalId, build.claim));
+        await removeWork(workPath(this.#state, build.externalId, build.claim));
         await this.#state.finish(build.externalId, exit);
         this.#endTrouble = undefined;
         return;

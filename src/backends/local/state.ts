@@ -1,5 +1,5 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, rename, unlink } from 'node:fs/promises';
+import { mkdir, open, readlink, rename, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import {
@@ -136,7 +136,8 @@ export class State {
    *  is still known; once the tombstone is, they may go. */
   async release(externalId: string, released: ReleasedFile): Promise<void> {
     for (const name of await namesIn(this.directoryOf(externalId))) {
-      if (/^(w\d+|log)$/.test(name)) await removeTree(join(this.directoryOf(externalId), name));
+      if (/^w\d+$/.test(name)) await removeWork(join(this.directoryOf(externalId), name));
+      if (name === 'log') await removeTree(join(this.directoryOf(externalId), name));
     }
     await createOnce(this.#released(externalId), JSON.stringify(released));
     const trash = join(this.#trash(), `${externalId}-${randomUUID()}`);
@@ -216,6 +217,16 @@ export class State {
   #trash(): string {
     return join(this.dir, 'trash');
   }
+}
+
+/** In `w<n>`: where its scratch is, if that is not `w<n>` itself. */
+export const scratchLink = 'scratch';
+
+/** A claim's directory, and its scratch wherever that is. */
+export async function removeWork(work: string): Promise<void> {
+  const scratch = await unlessMissing(readlink(join(work, scratchLink)));
+  if (scratch !== undefined) await removeTree(scratch);
+  await removeTree(work);
 }
 
 /** Short, because Unix sockets below TMPDIR have to fit into 108 bytes; and the same for the same key, for ever. */

@@ -4,11 +4,16 @@ import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, readFileSync
 import type { FileHandle } from 'node:fs/promises';
 import { open } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { Burden } from './burden.ts';
+import { statusFd } from './confine.ts';
+import { type Confinement, confine, nameGroups, tidyUp } from './confinement.ts';
 import { createOnce, publish, writeAndClose } from './files.ts';
 import type { SupervisedJob } from './job.ts';
 import { type End, outcomeOf } from './outcome.ts';
 import { type BuildMark, identify } from './processes.ts';
+import { watchBubblewrap } from './status.ts';
 import { endProcesses } from './stop.ts';
+import { type HeldUser, holdUser } from './users.ts';
 
 /**
  * A program of its own: `node supervisor.ts <build directory> <job file>`. Runs one command, outlives the bot.
@@ -27,6 +32,9 @@ const reservedBytes = 4096;
 interface Supervision {
   directory: string;
   job: SupervisedJob;
+  user?: HeldUser;
+  /** Names of control groups that are not there yet. */
+  cgroups: string[];
   startedAt: Date;
   /** Why the command is being stopped; the first reason counts. */
   stop?: End;
@@ -38,8 +46,11 @@ async function main(directory: string, jobFile: string): Promise<void> {
   const job: SupervisedJob = JSON.parse(readFileSync(jobFile, 'utf8'));
   const startedAt = new Date();
   const reserve = await reserveExitFile(dirname(jobFile));
+  const { users, cgroups: parents } = job.sandbox;
+  const user = users && (await holdUser(users, process.pid));
+  const cgroups = nameGroups(parents, directory);
   // Two bots may have prepared this build, one after the other's death. Only the first supervisor runs it.
-  const me = { ...identify(process.pid), claim: job.claim, job: job.name, startedAt };
+  const me = { ...identify(process.pid), claim: job.claim, job: job.name, startedAt, uid: user?.uid, cgroups };
   if (!(await createOnce(join(directory, 'supervisor.json'), JSON.stringify(me)))) return;
   if (existsSync(join(directory, 'exit.json'))) return; // Given up on before it started.
 
@@ -47,7 +58,7 @@ async function main(directory: string, jobFile: string): Promise<void> {
   const woken = new Promise<void>((resolve) => {
     wake = resolve;
   });
-  const supervision: Supervision = { directory, job, startedAt, wake, woken };
+  const supervision: Supervision = { directory, job, user, cgroups, startedAt, wake, woken };
   stopOnSignals(supervision);
   const end = await superviseCommand(supervision).catch((error): End => ({ how: 'not-started', why: error.message }));
   await writeExitFile(reserve, supervision, end);
@@ -55,40 +66,75 @@ async function main(directory: string, jobFile: string): Promise<void> {
 
 async function superviseCommand(supervision: Supervision): Promise<End> {
   if (isCancelled(supervision)) return { how: 'cancelled' };
+  const { job, user } = supervision;
+  if (job.sandbox.users && !user) return { how: 'not-confined', why: 'all users for builds are in use' };
   const log = openSync(join(supervision.directory, 'log'), 'a', 0o600);
   try {
-    const end = await runCommand(supervision, log);
-    return cutLog(log, supervision.job.outputLimitBytes) ?? end;
+    const end = await superviseConfined(supervision, log);
+    return cutLog(log, job.outputLimitBytes) ?? end;
   } finally {
     closeSync(log);
   }
 }
 
-async function runCommand(supervision: Supervision, log: number): Promise<End> {
+async function superviseConfined(supervision: Supervision, log: number): Promise<End> {
+  const { job, user, cgroups, directory } = supervision;
+  const work = join(directory, `w${job.claim}`);
+  let confinement: Confinement;
+  try {
+    confinement = await confine({ job, uid: user?.uid, groupNames: cgroups, work });
+  } catch (error) {
+    return { how: 'not-confined', why: error instanceof Error ? error.message : String(error) };
+  }
+  try {
+    return await runCommand(supervision, confinement, log);
+  } finally {
+    await tidyUp(job.sandbox, user?.uid, cgroups).catch(complain);
+    user?.release();
+  }
+}
+
+async function runCommand(supervision: Supervision, confinement: Confinement, log: number): Promise<End> {
   const { job, directory } = supervision;
-  const [program = '', ...args] = job.argv;
+  const [program = '', ...args] = confinement.argv;
+  const isWrapped = job.sandbox.isolation === 'bubblewrap';
   // `detached`: a session and a group of its own (setsid), which it can be killed by.
   const child = spawn(program, args, {
-    cwd: job.directory,
+    cwd: '/',
     env: job.environment,
     detached: true,
-    stdio: ['ignore', log, log],
+    stdio: ['ignore', log, log, ...(isWrapped ? (['pipe'] as const) : [])],
   });
+  const status = watchBubblewrap(isWrapped ? child.stdio[statusFd] : undefined);
   const ended = endOf(child);
-  const mark: BuildMark = { session: child.pid, environmentEntry: job.environmentEntry };
+  const mark = markOf(supervision, child.pid);
+  void status.pidNamespace.then((name) => {
+    mark.pidNamespace = name;
+  });
   const identity = child.pid === undefined ? undefined : identify(child.pid);
   // Only of use to who has to tidy up after this supervisor's death. The command runs already: a full disk must not keep
   // it from being looked after.
   if (identity) await createOnce(join(directory, 'command.json'), JSON.stringify(identity)).catch(complain);
 
-  const looking = lookAfter(supervision, log);
+  const burden = new Burden(mark, job.limits, confinement.cgroups, confinement.scratch);
+  const looking = lookAfter(supervision, burden, log);
   const first = await Promise.race([ended, supervision.woken]);
   clearInterval(looking);
-  // Also after a command that ended by itself: what it left in the background must not outlive it. Who prints without end
-  // gets no grace: it would fill the disk meanwhile.
-  await endProcesses(mark, supervision.stop?.how === 'too-much-output' ? 0 : job.killGraceMs);
-  if (first) return noticeFullDisk(directory, first);
-  return supervision.stop ?? (await ended);
+  // Also after a command that ended by itself: what it left in the background must not outlive it.
+  await endProcesses(mark, supervision.stop && isFlood(supervision.stop) ? 0 : job.killGraceMs);
+  if (!first) return supervision.stop ?? (await ended);
+  if (first.how === 'exited' && first.code === 0) return first;
+  if (!(await status.hasStarted)) return { how: 'not-confined', why: 'see the log' };
+  return (await burden.lookBack()) ?? noticeFullDisk(directory, first);
+}
+
+function markOf({ job, user, cgroups }: Supervision, session: number | undefined): BuildMark {
+  return { session, environmentEntry: job.environmentEntry, uid: user?.uid, cgroups };
+}
+
+/** Who takes without end gets no grace: it would take more meanwhile. */
+function isFlood({ how }: End): boolean {
+  return ['too-much-output', 'too-much-memory', 'too-many-processes', 'too-much-disk'].includes(how);
 }
 
 function endOf(child: ChildProcess): Promise<End> {
@@ -100,8 +146,8 @@ function endOf(child: ChildProcess): Promise<End> {
   });
 }
 
-/** Watch the clock, the log and the `cancel` file until one of them says stop. */
-function lookAfter(supervision: Supervision, log: number): NodeJS.Timeout {
+/** Watch the clock, the log, the limits and the `cancel` file until one of them says stop. */
+function lookAfter(supervision: Supervision, burden: Burden, log: number): NodeJS.Timeout {
   const { job } = supervision;
   const start = performance.now();
   let size = 0;
@@ -116,6 +162,10 @@ function lookAfter(supervision: Supervision, log: number): NodeJS.Timeout {
       stop(supervision, { how: 'too-much-output', limitBytes: job.outputLimitBytes });
     else if (now - start > job.timeoutS * 1000) stop(supervision, { how: 'too-long', seconds: job.timeoutS });
     else if (now - lastOutput > job.silenceS * 1000) stop(supervision, { how: 'silent', seconds: job.silenceS });
+    else {
+      const overrun = burden.look();
+      if (overrun) stop(supervision, overrun);
+    }
   }, lookEveryMs);
 }
 
@@ -145,7 +195,6 @@ function cutLog(log: number, limitBytes: number): End | undefined {
 
 /** A build that failed while the disk was full failed because of that, whatever it says itself. */
 function noticeFullDisk(directory: string, end: End): End {
-  if (end.how === 'exited' && end.code === 0) return end;
   const { bavail, bsize } = statfsSync(directory);
   return bavail * bsize < fullDiskBytes ? { how: 'disk-full' } : end;
 }

@@ -20,12 +20,13 @@ export function planWorkspace(order: Pick<OrderFile, 'repository' | 'sources'>):
 }
 
 function nameDirectories(sources: OrderedSource[]): Workspace['sources'] {
-  const shortVariables = sources.map(({ repository }) => variableOf(repository.split('/')[1] ?? ''));
+  const shortVariables = sources.map(({ repository }) => variableOf(repository.split('/').at(-1)!));
   return sources.map((source, index) => {
-    const [owner = '', name = ''] = source.repository.split('/');
+    const names = source.repository.split('/');
+    const name = names.at(-1)!;
     // By the variable, which is the coarser name: `a-b` and `a_b` would clash in it, too.
     const clashes = shortVariables.some((other, at) => at !== index && other === shortVariables[index]);
-    const directory = clashes ? `${owner}-${name}` : name;
+    const directory = clashes ? names.join('-') : name;
     return { source, directory, variable: variableOf(directory) };
   });
 }
@@ -34,7 +35,9 @@ function variableOf(directory: string): string {
   return `RCB_SOURCE_${directory.toUpperCase().replaceAll(/[^A-Z0-9]/g, '_')}`;
 }
 
-/** GitHub's rules, loosely: what matters is that both halves are plain names. */
+/** GitHub's rules, loosely; a plain git repository has no owner. What matters is that all parts are plain names. */
 function isRepositoryName(name: string): boolean {
-  return /^[\w.-]{1,100}\/[\w.-]{1,100}$/.test(name) && !name.split('/').some((part) => part === '.' || part === '..');
+  return (
+    /^[\w.-]{1,100}(\/[\w.-]{1,100})?$/.test(name) && !name.split('/').some((part) => part === '.' || part === '..')
+  );
 }

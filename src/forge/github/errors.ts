@@ -3,15 +3,19 @@ import { ForgeError } from '../forge.ts';
 /** What GitHub's answers mean for us (docs.github.com, "Rate limits for the REST API", "Troubleshooting"). */
 export function toForgeError(error: unknown, what: string, now: Date): ForgeError {
   if (error instanceof ForgeError) return error;
-  const { status, message, response } = error as {
+  const { status, message, response } = (error ?? {}) as {
     status?: number;
     message?: string;
     response?: { headers?: Record<string, string | undefined> };
   };
-  const said = `${what}: ${status ? `GitHub answered ${status}` : 'GitHub could not be reached'} (${firstLine(message)})`;
+  // Octokit gives a broken connection the status 500; only an answer has a response.
+  const answered = status !== undefined && response !== undefined;
+  const said = `${what}: ${answered ? `GitHub answered ${status}` : 'GitHub could not be reached'} (${firstLine(message)})`;
   const options = { cause: error };
   const restMs = restOf(status, message, response?.headers ?? {}, now);
-  if (restMs !== undefined) return new ForgeError('rate-limited', said, { ...options, retryAfterMs: restMs });
+  if (restMs !== undefined) {
+    return new ForgeError('rate-limited', said, { ...options, retryAfterMs: Math.min(restMs, LONGEST_REST) });
+  }
   if (status === undefined || status >= 500 || status === 408) return new ForgeError('unreachable', said, options);
   if (status === 404 || status === 410) return new ForgeError('gone', said, options);
   if (status === 401 || status === 403) return new ForgeError('denied', said, options);
@@ -21,6 +25,8 @@ export function toForgeError(error: unknown, what: string, now: Date): ForgeErro
 const firstLine = (message: string | undefined): string => (message ?? 'no reason given').split('\n')[0]!.slice(0, 300);
 
 const MINUTE = 60_000;
+/** Primary limits are renewed every hour: a longer rest is a mistake of whoever asks for it. */
+const LONGEST_REST = 65 * MINUTE;
 
 /** Milliseconds to rest when this is a rate limit: `retry-after`, else until the reset, else a minute. */
 function restOf(

@@ -2,10 +2,10 @@ import type { CheckContent } from '../../core/check.ts';
 import type { BranchSnapshot, PullRequestSnapshot } from '../../core/event.ts';
 import type { RepositoryRef } from '../../core/model.ts';
 import type { Remote } from '../../sources/sources.ts';
-import { type Forge, ForgeError } from '../forge.ts';
+import { type BranchList, type Forge, ForgeError } from '../forge.ts';
 import { toForgeError } from './errors.ts';
 import { githubKey } from './hooks.ts';
-import { branchAnswer, checkList, pullAnswer, repositoryAnswer } from './schema.ts';
+import { branchAnswer, branchPage, checkList, pullAnswer, repositoryAnswer } from './schema.ts';
 
 /** The part of Octokit that we use; Probot gives one per installation. */
 export interface Octokit {
@@ -72,6 +72,22 @@ export function openGitHub(options: GitHubOptions): Forge {
       defaultBranch: facts.default_branch,
       private: facts.private,
     };
+  }
+
+  async function listBranches(repository: RepositoryRef, signal: AbortSignal): Promise<BranchList | undefined> {
+    const facts = await readRepository(repository, signal);
+    if (!facts) return undefined;
+    const [owner, repo] = facts.full_name.split('/');
+    const branches: BranchList['branches'] = [];
+    for (let page = 1; page <= MOST_BRANCH_PAGES; page += 1) {
+      const route = 'GET /repos/{owner}/{repo}/branches';
+      const data = await ask(repository, route, { owner, repo, per_page: 100, page }, signal);
+      if (data === undefined) return undefined;
+      const listed = parsed(branchPage.safeParse(data), `the branches of ${facts.full_name}`);
+      for (const { name, commit } of listed) branches.push({ ref: `refs/heads/${name}`, sha: commit.sha });
+      if (listed.length < 100) return { defaultBranch: facts.default_branch, branches };
+    }
+    throw new ForgeError('refused', `${facts.full_name} has more than ${MOST_BRANCH_PAGES * 100} branches`);
   }
 
   async function readPullRequest(
@@ -198,8 +214,10 @@ export function openGitHub(options: GitHubOptions): Forge {
     return undefined;
   }
 
-  return { name: 'github', readBranch, readPullRequest, remote, ensureCheck };
+  return { name: 'github', readBranch, listBranches, readPullRequest, remote, ensureCheck };
 }
+
+const MOST_BRANCH_PAGES = 100;
 
 function checkBody(content: CheckContent): Record<string, unknown> {
   const { title, summary, text } = content;

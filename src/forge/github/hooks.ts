@@ -14,30 +14,35 @@ export type ParsedHook =
   /** Not understood: for a person. */
   | { unread: string };
 
-const id = z.union([z.number().int(), z.string().max(40)]).transform(String);
-const login = z.string().min(1).max(200);
+/** JSON can say NUL and half a surrogate pair; PostgreSQL's text and jsonb cannot, and would refuse the whole row. */
+const storable = (text: string): string => text.toWellFormed().replaceAll('\0', '\uFFFD');
+
+const text = (most: number) => z.string().max(most).transform(storable);
+
+const id = z.union([z.number().int(), text(40)]).transform(String);
+const login = z.string().min(1).max(200).transform(storable);
 const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/);
-const ref = z.string().min(1).max(1_024);
-const title = z.string().max(10_000);
-const user = z.object({ id, login, type: z.string().max(40).optional() });
+const ref = z.string().min(1).max(1_024).transform(storable);
+const title = text(10_000);
+const user = z.object({ id, login, type: text(40).optional() });
 const repository = z.object({
   id,
-  full_name: z.string().min(3).max(400),
+  full_name: z.string().min(3).max(400).transform(storable),
   private: z.boolean(),
-  default_branch: z.string().max(1_024).optional(),
+  default_branch: text(1_024).optional(),
 });
 const installation = z.object({ id }).optional();
 
 const push = z.object({ ref, after: sha, deleted: z.boolean().optional(), repository, installation });
 const pullRequest = z.object({
-  action: z.string().max(100),
+  action: text(100),
   number: z.number().int().positive(),
   pull_request: z.object({
     title,
     state: z.enum(['open', 'closed']),
     merged: z.boolean().nullish(),
     draft: z.boolean().nullish(),
-    updated_at: z.string().max(40).optional(),
+    updated_at: text(40).optional(),
     head: z.object({ sha }),
     base: z.object({ ref }),
   }),
@@ -45,51 +50,51 @@ const pullRequest = z.object({
   installation,
 });
 const issueComment = z.object({
-  action: z.string().max(100),
+  action: text(100),
   issue: z.object({ number: z.number().int().positive(), pull_request: z.object({}).nullish() }),
   comment: z.object({
     id,
-    body: z.string().max(300_000).nullish(),
+    body: text(300_000).nullish(),
     user: user.nullable(),
-    updated_at: z.string().max(40),
+    updated_at: text(40),
   }),
   repository,
   installation,
   sender: user,
 });
 const checkRun = z.object({
-  action: z.string().max(100),
-  check_run: z.object({ id, external_id: z.string().max(500).nullish(), head_sha: sha }),
-  requested_action: z.object({ identifier: z.string().max(100) }).nullish(),
+  action: text(100),
+  check_run: z.object({ id, external_id: text(500).nullish(), head_sha: sha }),
+  requested_action: z.object({ identifier: text(100) }).nullish(),
   repository,
   installation,
   sender: user,
 });
 const checkSuite = z.object({
-  action: z.string().max(100),
+  action: text(100),
   check_suite: z.object({ id, head_sha: sha }),
   repository,
   installation,
   sender: user,
 });
-const installed = z.array(z.object({ id, full_name: z.string().max(400), private: z.boolean() })).max(10_000);
+const installed = z.array(z.object({ id, full_name: text(400), private: z.boolean() })).max(10_000);
 const account = z.object({ id, login: login.optional(), slug: login.optional() });
 const installationHook = z.object({
-  action: z.string().max(100),
+  action: text(100),
   installation: z.object({ id, account: account.nullable() }),
   repositories: installed.optional(),
   repositories_added: installed.optional(),
   repositories_removed: z
-    .array(z.object({ id, full_name: z.string().max(400) }))
+    .array(z.object({ id, full_name: text(400) }))
     .max(10_000)
     .optional(),
 });
 const installationTarget = z.object({
-  action: z.string().max(100),
+  action: text(100),
   account,
   installation: z.object({ id }).optional(),
 });
-const repositoryHook = z.object({ action: z.string().max(100), repository, installation });
+const repositoryHook = z.object({ action: text(100), repository, installation });
 
 /** The actions that move a pull request; others (labels, reviews asked) do not concern us. */
 const MOVES = new Set([
@@ -141,7 +146,7 @@ function whyUnread(name: string, error: unknown): string {
     const issues = error.issues.slice(0, 5).map((issue) => `${issue.path.join('.') || 'payload'}: ${issue.message}`);
     return `the payload of "${name}" is not as GitHub publishes it: ${issues.join('; ')}`;
   }
-  return `the payload of "${name}" is not JSON: ${(error as Error).message.slice(0, 200)}`;
+  return `the payload of "${name}" is not JSON: ${storable((error as Error).message.slice(0, 200))}`;
 }
 
 export const githubKey = (foreignId: string | number): string => `github:${foreignId}`;

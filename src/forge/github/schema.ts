@@ -16,6 +16,8 @@ export const branchAnswer = z.object({
   }),
 });
 
+export const branchPage = z.array(z.object({ name: z.string(), commit: z.object({ sha: z.string() }) }));
+
 export const pullAnswer = z.object({
   title: z.string(),
   state: z.enum(['open', 'closed']),

@@ -26,7 +26,7 @@ type NodeHandler = (req: IncomingMessage, res: ServerResponse) => Promise<boolea
  */
 export function webhookHandler(options: WebhookOptions): NodeHandler {
   return async (req, res) => {
-    if (new URL(req.url ?? '/', 'http://localhost').pathname !== options.path) return false;
+    if (req.url?.split('?', 1)[0] !== options.path) return false;
     const answer = await answerTo(req, options);
     res.writeHead(answer.status, {
       'content-type': 'text/plain; charset=utf-8',
@@ -70,10 +70,9 @@ async function answerTo(req: IncomingMessage, { secrets, receive, log }: Webhook
   try {
     await receive({ id, name, body: body.toString('utf8') });
   } catch (error) {
-    log.error(
-      { err: error, delivery: id, hook: name },
-      'A hook could not be stored; GitHub is told so and can redeliver it',
-    );
+    // Not the error itself: a database's message quotes what it was given, and that is the payload.
+    const why = error instanceof Error ? error.message.trim().split('\n').at(-1)?.slice(0, 300) : String(error);
+    log.error({ why, delivery: id, hook: name }, 'A hook could not be stored; GitHub is told so and can redeliver it');
     return { status: 503, text: 'It could not be stored; please redeliver it' };
   }
   return { status: 200, text: 'stored' };

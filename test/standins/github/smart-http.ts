@@ -1,4 +1,4 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { settlePush } from './actions/push.ts';
@@ -88,17 +88,20 @@ function backend(
   beforeEnd: () => Promise<void> = async () => undefined,
 ): Promise<void> {
   const env = cgiEnvironment(request, repository, service, query);
-  const child = spawn('git', ['http-backend'], { env, stdio: ['pipe', 'pipe', 'inherit'] });
+  // In a group of its own: when the client goes away in the middle, git http-backend 2.39 reads for ever,
+  // and so do the programs that it started.
+  const child = spawn('git', ['http-backend'], { env, stdio: ['pipe', 'pipe', 'inherit'], detached: true });
+  const end = () => endGroup(child);
   child.stdin.on('error', () => undefined); // It may have answered before it has read everything.
   request.pipe(child.stdin);
-  // When the client goes away in the middle, the end of its input is what ends all of git's processes.
-  // It may have gone already, while others had the lock.
-  if (request.destroyed) child.stdin.destroy();
-  else response.on('close', () => child.stdin.destroy());
+  if (request.destroyed)
+    end(); // Gone already, while others had the lock.
+  else response.once('close', end);
   return new Promise((resolve, reject) => {
     pipeAnswer(child.stdout, response);
     child.on('error', reject);
     child.on('close', () => {
+      response.off('close', end);
       if (!response.headersSent) response.writeHead(500);
       beforeEnd()
         .then(() => {
@@ -108,6 +111,11 @@ function backend(
         .catch(reject);
     });
   });
+}
+
+function endGroup(child: ChildProcess): void {
+  if (child.pid === undefined || child.exitCode !== null || child.signalCode !== null) return;
+  process.kill(-child.pid, 'SIGTERM');
 }
 
 function cgiEnvironment(request: IncomingMessage, repository: Repository, service: string, query: string) {
