@@ -1,14 +1,18 @@
 #!/usr/bin/env node
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
-import type { Config } from './config/config.ts';
+import type { Config, LocalBackendConfig } from './config/config.ts';
 import { environment } from './config/environment.ts';
 import { diskFiles } from './config/files.ts';
 import { loadConfig } from './config/load.ts';
 import { formatMistakes, type Mistake } from './config/mistake.ts';
 import { requireSomethingToDo } from './config/requirements.ts';
+import { parseDuration } from './config/units.ts';
 
 /** The command line. What is heavy is imported by the command that needs it: a mistake in the configuration is told in
  *  well under a second. */
+
+const DEFAULT_WAIT = '30m';
 
 const program = new Command('rcb')
   .description('Orchestrates the testing of projects living in several repositories.')
@@ -61,7 +65,107 @@ program
     }),
   );
 
+program
+  .command('run')
+  .description('test a commit here and now, as a push would be, without server and database')
+  .argument('[path]', 'a git repository', '.')
+  .option('--ref <ref>', 'the branch, tag or sha to test', 'HEAD')
+  .option('--command <command>', 'what to run; default: as in rcb.yaml, else .ci/run, ci/run or .ci')
+  .action(async (path: string, options: { ref: string; command?: string }) => {
+    const { runHere } = await import('./cli/run.ts');
+    const stop = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => stop.abort());
+    // The reader of our output went away (`rcb run | head`).
+    process.stdout.on('error', () => stop.abort());
+    process.exitCode = await runHere({
+      path,
+      ref: options.ref,
+      settings: localSettings(options.command),
+      output: process.stdout,
+      say: (line) => console.error(line),
+      signal: stop.signal,
+      environment: environment(),
+    });
+  });
+
+const hook = program.command('hook').description('let plain git repositories tell RCB what is pushed');
+
+hook
+  .command('install')
+  .description('write a post-receive hook')
+  .argument('<path>', 'a git repository on this machine')
+  .option('--wait [duration]', 'who pushes waits for the verdict, at most so long (30m)')
+  .option('--url <url>', 'where the bot listens; default: as HOST and PORT say')
+  .option('--secret-file <path>', 'default: git-hook-secret in the data directory')
+  .option('--force', 'replace a hook that is not ours; it is kept beside')
+  .action(async (path: string, options: HookOptions) => {
+    const { installHook } = await import('./cli/hook-install.ts');
+    const wait = options.wait === true ? DEFAULT_WAIT : options.wait;
+    if (wait !== undefined) durationOrExit(wait);
+    const config = configOrExit();
+    const cli = fileURLToPath(import.meta.url);
+    try {
+      const said = await installHook({ ...options, path, wait, config, node: process.execPath, cli });
+      for (const line of said) console.log(line);
+    } catch (error) {
+      console.error(error instanceof Error ? error.message : String(error));
+      process.exitCode = 1;
+    }
+  });
+
+hook
+  .command('post-receive')
+  .description('what the hook calls: tells RCB what git tells on standard input')
+  .requiredOption('--url <url>', 'where the bot listens')
+  .requiredOption('--secret-file <path>', 'what the telling is signed with')
+  .option('--wait [duration]', 'wait for the verdict, at most so long')
+  .action(async (options: HookOptions & { url: string; secretFile: string }) => {
+    const { postReceive } = await import('./cli/post-receive.ts');
+    const wait = options.wait === true ? DEFAULT_WAIT : options.wait;
+    // The pusher went away: the test goes on without him.
+    process.stdout.on('error', () => process.exit(0));
+    await postReceive({
+      input: process.stdin,
+      directory: process.cwd(),
+      url: options.url,
+      secretFile: options.secretFile,
+      waitMs: wait === undefined ? undefined : durationOrExit(wait),
+      say: (line) => console.log(line),
+    });
+    // What is still open (a kept-alive connection) must not hold the pusher.
+    process.exit(0);
+  });
+
 await program.parseAsync();
+
+interface HookOptions {
+  wait?: string | true;
+  url?: string;
+  secretFile?: string;
+  force?: boolean;
+}
+
+function durationOrExit(text: string): number {
+  const ms = parseDuration(text);
+  if (ms !== undefined && ms > 0) return ms;
+  console.error(`--wait ${text}: a duration like 90s, 30m or 2h is expected.`);
+  process.exit(1);
+}
+
+/** Of the first local backend of rcb.yaml, if there is one; the rest of the configuration does not matter here. */
+function localSettings(command: string | undefined): LocalBackendConfig {
+  const { RCB_CONFIG } = environment();
+  const loaded = loadConfig({ RCB_CONFIG }, diskFiles(process.cwd()));
+  if ('mistakes' in loaded) exitOnMistakes(loaded.mistakes);
+  const backends = (loaded as { config: Config }).config.backends;
+  const local = backends.find((backend) => backend.kind === 'local') ?? defaultLocal();
+  return command === undefined ? local : { ...local, command };
+}
+
+function defaultLocal(): LocalBackendConfig {
+  const loaded = loadConfig({}, { read: () => undefined }) as { config: Config };
+  return loaded.config.backends.find((backend) => backend.kind === 'local')!;
+}
 
 function configOrExit(): Config {
   const loaded = loadConfig(environment(), diskFiles(process.cwd()));

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 import type { Writable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
 import { openDiskArchive } from '../archive/disk.ts';
 import type { Backend, BuildObservation, JobObservation } from '../backends/backend.ts';
 import { openLocalBackend } from '../backends/local/local.ts';
@@ -123,16 +123,16 @@ async function findCommit({ path, ref, say, signal, environment }: RunHere): Pro
 }
 
 /** Print the log as it comes, until the end; when the signal asks for it, make that soon. */
-async function follow(backend: Backend, id: string, { output, signal }: RunHere): Promise<BuildObservation> {
+async function follow(backend: Backend, id: string, options: RunHere): Promise<BuildObservation> {
+  const { signal } = options;
   const never = new AbortController().signal;
   const printed = new Map<string, number>();
   let seen: string | undefined;
   for (;;) {
     if (signal.aborted) await backend.ensureCancelled(id, never);
-    const waiting = backend.observe(id, { seen, waitMs: 250 }, never);
-    const observation = await waiting;
+    const observation = await backend.observe(id, { seen, waitMs: 250 }, never);
     if (observation.state === 'lost') return observation;
-    for (const job of observation.jobs) await printNews(backend, id, job, printed, output);
+    for (const job of observation.jobs) await printNews(backend, id, job, printed, options);
     if (observation.state === 'finished') {
       await backend.release(id);
       signal.throwIfAborted();
@@ -147,16 +147,17 @@ async function printNews(
   id: string,
   job: JobObservation,
   printed: Map<string, number>,
-  output: Writable,
+  { output, signal }: Pick<RunHere, 'output' | 'signal'>,
 ): Promise<void> {
   if (job.state === 'queued') return;
   const from = printed.get(job.name) ?? 0;
   const log = await backend.readLog(id, job, from, new AbortController().signal);
   let bytes = from;
-  log.on('data', (chunk: Buffer) => {
+  for await (const chunk of log as AsyncIterable<Buffer>) {
     bytes += chunk.length;
-  });
-  await pipeline(log, output, { end: false });
+    // Whoever reads us may be slower than the build; when he has gone, the signal ends us.
+    if (!output.write(chunk)) await once(output, 'drain', { signal }).catch(() => undefined);
+  }
   printed.set(job.name, bytes);
 }
 
@@ -166,7 +167,8 @@ function verdictOf(end: BuildObservation): { words: string; status: number } {
     verdict,
     words: `${name} ${verdict}${why ? ` (${why})` : ''}`,
   }));
-  if (jobs.length === 0) return { words: end.why ?? 'has nothing to run', status: 2 };
+  // Without jobs there is no verdict of a test, whatever the build's own may be.
+  if (jobs.length === 0) return { words: `was not tested: ${end.why ?? 'nothing to run'}`, status: 2 };
   const words = jobs.map((job) => job.words).join(', ');
   if (jobs.every(({ verdict }) => verdict === 'passed')) return { words: 'passed', status: 0 };
   const isFailure = jobs.every(({ verdict }) => verdict === 'passed' || verdict === 'failed');

@@ -19,7 +19,7 @@ const NEAR = 200;
 
 /** The head of each subject that is due, and whatever was running when its lease ended. A row whose lease ended is
  *  claimed even when an older one of its subject has appeared (a late commit, a parked row that was started again):
- *  until it has ended no other of its subject can be claimed. */
+ *  until it has ended no other of its subject can be claimed. Such a row comes first, however many others are due. */
 export const claimEventRows = (prisma: PrismaClient, { worker, most, leaseMs }: Claim): Promise<ClaimedRow[]> =>
   prisma.$queryRaw<ClaimedRow[]>`
     WITH RECURSIVE near AS MATERIALIZED (
@@ -52,7 +52,7 @@ export const claimEventRows = (prisma: PrismaClient, { worker, most, leaseMs }: 
       WHERE e.id = ANY(ARRAY(SELECT id FROM candidate))
         AND ((e.state = 'pending' AND e.due_at <= now() AND (e.retry_at IS NULL OR e.retry_at <= now()))
              OR (e.state = 'running' AND e.lease_until < now()))
-      ORDER BY e.due_at, e.seq LIMIT ${most} FOR UPDATE SKIP LOCKED)
+      ORDER BY e.state = 'pending', e.due_at, e.seq LIMIT ${most} FOR UPDATE SKIP LOCKED)
     RETURNING id, key, subject AS "order", payload, tries, fence`;
 
 /** The next of each lane that is free and may be used. A lane's row that waits for its retry lets the others pass. */
@@ -88,5 +88,5 @@ export const claimEffectRows = (prisma: PrismaClient, { worker, most, leaseMs }:
       WHERE e.id = ANY(ARRAY(SELECT id FROM candidate))
         AND ((e.state = 'pending' AND e.due_at <= now()) OR (e.state = 'running' AND e.lease_until < now()))
         AND NOT EXISTS (SELECT 1 FROM lane l WHERE l.name = e.lane AND l.not_before_at > now())
-      ORDER BY e.due_at, e.id LIMIT ${most} FOR UPDATE SKIP LOCKED)
+      ORDER BY e.state = 'pending', e.due_at, e.id LIMIT ${most} FOR UPDATE SKIP LOCKED)
     RETURNING id, target AS key, lane AS "order", payload, tries, fence`;

@@ -3,8 +3,8 @@ import { type Event, type PollSource, tickSubject } from '../core/event.ts';
 import { isUniqueViolation } from '../database/database.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { Store } from '../store/store.ts';
+import { claimEffectRows, claimEventRows } from './claim.ts';
 import {
-  type Claim,
   type Claimed,
   type Completion,
   type Fact,
@@ -28,6 +28,10 @@ import {
 
 type Client = Prisma.TransactionClient;
 
+const MOST_CONFLICTS = 10;
+/** A row that is due but locked by somebody else must not make an idle worker ask all the time. */
+const SOONEST_MS = 20;
+
 /** What the queue needs from outside: our own ids, and how a store is bound to a transaction. */
 export interface QueueOptions extends RowIds {
   storeOn(client: Prisma.TransactionClient): Store;
@@ -49,8 +53,9 @@ export function openQueue(prisma: PrismaClient, options: QueueOptions): Queue {
         await insertFollow(client, row, follow, ids);
       }),
     renew: (rows, leaseMs) => renew(prisma, rows, leaseMs),
-    fail: (row, failure) => prisma.$transaction((client) => fail(client, row, failure, ids)),
-    completeEffect: (row, completion) => prisma.$transaction((client) => complete(client, row, completion, ids)),
+    fail: (row, failure) => againOnConflict(() => prisma.$transaction((client) => fail(client, row, failure, ids))),
+    completeEffect: (row, completion) =>
+      againOnConflict(() => prisma.$transaction((client) => complete(client, row, completion, ids))),
     restLane: (lane, forMs, why) => restLane(prisma, lane, forMs, why),
     restart: (id) => restart(prisma, id),
     untilNext: (mostMs) => untilNext(prisma, mostMs),
@@ -145,50 +150,24 @@ async function pushOne(client: Client, told: Told, ids: RowIds, now: Date): Prom
 }
 
 /** Two claims that do not see each other can both want one subject: the partial unique index on running rows lets one
- *  win, and the loser looks again when it is woken next. */
+ *  win, and the loser looks again, because the other subjects that it wanted are still there. */
 async function claimed<T extends Event | Effect>(
   table: 'event' | 'effect',
   claim: () => Promise<ClaimedRow[]>,
 ): Promise<Claimed<T>[]> {
-  try {
-    return (await claim()).map((row) => claimedOf<T>(table, row));
-  } catch (error) {
-    if (isUniqueViolation(error)) return [];
-    throw error;
-  }
+  return (await againOnConflict(claim)).map((row) => claimedOf<T>(table, row));
 }
 
-/** The head of each subject that is due, or whose lease ended. */
-const claimEventRows = (prisma: PrismaClient, { worker, most, leaseMs }: Claim): Promise<ClaimedRow[]> =>
-  prisma.$queryRaw<ClaimedRow[]>`
-    UPDATE event SET state = 'running', tries = tries + 1, fence = fence + 1, worker = ${worker},
-      lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
-    WHERE id IN (
-      SELECT e.id FROM event e
-      WHERE ((e.state = 'pending' AND e.due_at <= clock_timestamp()
-              AND (e.retry_at IS NULL OR e.retry_at <= clock_timestamp())
-              AND NOT EXISTS (SELECT 1 FROM event o WHERE o.subject = e.subject AND o.state = 'running'))
-             OR (e.state = 'running' AND e.lease_until < clock_timestamp()))
-        AND NOT EXISTS (SELECT 1 FROM event o WHERE o.subject = e.subject AND o.state = 'pending'
-                        AND o.due_at <= clock_timestamp() AND (o.due_at, o.seq) < (e.due_at, e.seq))
-      ORDER BY e.due_at, e.seq LIMIT ${most} FOR UPDATE SKIP LOCKED)
-    RETURNING id, key, subject AS "order", payload, tries, fence`;
-
-/** The next of each lane that is free and may be used. A lane's row that waits for its retry lets the others pass. */
-const claimEffectRows = (prisma: PrismaClient, { worker, most, leaseMs }: Claim): Promise<ClaimedRow[]> =>
-  prisma.$queryRaw<ClaimedRow[]>`
-    UPDATE effect SET state = 'running', tries = tries + 1, fence = fence + 1, worker = ${worker},
-      lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
-    WHERE id IN (
-      SELECT e.id FROM effect e
-      WHERE ((e.state = 'pending' AND e.due_at <= clock_timestamp()
-              AND NOT EXISTS (SELECT 1 FROM effect o WHERE o.lane = e.lane AND o.state = 'running')
-              AND NOT EXISTS (SELECT 1 FROM effect o WHERE o.lane = e.lane AND o.state = 'pending'
-                              AND o.due_at <= clock_timestamp() AND (o.due_at, o.id) < (e.due_at, e.id)))
-             OR (e.state = 'running' AND e.lease_until < clock_timestamp()))
-        AND NOT EXISTS (SELECT 1 FROM lane l WHERE l.name = e.lane AND l.not_before_at > clock_timestamp())
-      ORDER BY e.due_at, e.id LIMIT ${most} FOR UPDATE SKIP LOCKED)
-    RETURNING id, target AS key, lane AS "order", payload, tries, fence`;
+/** Do it again when another transaction took the key that this one wanted between its look and its write. */
+async function againOnConflict<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!isUniqueViolation(error) || tries === MOST_CONFLICTS) throw error;
+    }
+  }
+}
 
 async function renew(prisma: PrismaClient, rows: Claimed<Event | Effect>[], leaseMs: number): Promise<Set<string>> {
   const own = new Set<string>();
@@ -284,13 +263,14 @@ async function restart(prisma: PrismaClient, id: string): Promise<boolean> {
 async function untilNext(prisma: PrismaClient, mostMs: number): Promise<number> {
   const [row] = await prisma.$queryRaw<{ ms: number | null }[]>`
     SELECT (EXTRACT(EPOCH FROM min(at) - clock_timestamp()) * 1000)::float8 AS ms FROM (
-      SELECT min(GREATEST(due_at, COALESCE(retry_at, due_at))) AS at FROM event
-        WHERE state = 'pending' AND GREATEST(due_at, COALESCE(retry_at, due_at)) > clock_timestamp()
+      SELECT min(due_at) AS at FROM event WHERE state = 'pending' AND due_at > now()
+      UNION ALL SELECT min(retry_at) FROM event WHERE state = 'pending' AND retry_at > now()
       UNION ALL SELECT min(lease_until) FROM event WHERE state = 'running'
-      UNION ALL SELECT min(due_at) FROM effect WHERE state = 'pending' AND due_at > clock_timestamp()
-      UNION ALL SELECT min(lease_until) FROM effect WHERE state = 'running'
-      UNION ALL SELECT min(l.not_before_at) FROM lane l WHERE l.not_before_at > clock_timestamp()
+      UNION ALL SELECT min(due_at) FROM effect WHERE state = 'pending' AND due_at > now()
+      UNION ALL SELECT min(GREATEST(e.lease_until, l.not_before_at)) FROM effect e
+        LEFT JOIN lane l ON l.name = e.lane WHERE e.state = 'running'
+      UNION ALL SELECT min(l.not_before_at) FROM lane l WHERE l.not_before_at > now()
         AND EXISTS (SELECT 1 FROM effect e WHERE e.lane = l.name AND e.state = 'pending')
     ) AS soonest`;
-  return Math.max(0, Math.min(mostMs, row?.ms ?? mostMs));
+  return Math.min(mostMs, Math.max(SOONEST_MS, row?.ms ?? mostMs));
 }

@@ -51,28 +51,33 @@ export function eventRow(told: Told, ids: RowIds, now: Date): Prisma.EventCreate
   };
 }
 
-/** Insert effects, each `afterMs` from now; one that is pending already for its kind and target stands for both.
- *  `ON CONFLICT` on the partial unique index (kind, target) where pending: Prisma's skipDuplicates says just that. */
+/**
+ * Insert effects, each `afterMs` from now; one that is pending already for its kind and target stands for both. Such a
+ * row is *locked* by the wish that met it (`DO UPDATE`, not `DO NOTHING`): it cannot be claimed before this transaction
+ * commits, or it would read the target's state from before it, and nobody would be left to bring the new one about.
+ */
 export async function insertEffects(
   client: Client,
   effects: { effect: Effect; afterMs?: number }[],
   ids: RowIds,
 ): Promise<void> {
   if (effects.length === 0) return;
-  const now = await databaseNow(client);
-  await client.effect.createMany({
-    data: effects.map(({ effect, afterMs = 0 }) => ({
-      id: ids.newId(),
-      kind: effect.kind,
-      target: targetOf(effect),
-      lane: laneOf(effect),
-      payload: effect as unknown as Prisma.InputJsonValue,
-      state: 'pending',
-      dueAt: new Date(now.getTime() + afterMs),
-      createdAt: now,
-    })),
-    skipDuplicates: true,
-  });
+  const wishes = new Map<string, object>();
+  for (const { effect, afterMs = 0 } of effects) {
+    const target = targetOf(effect);
+    const name = `${effect.kind} ${target}`;
+    const row = { id: ids.newId(), kind: effect.kind, target, lane: laneOf(effect), payload: effect, after: afterMs };
+    if (!wishes.has(name)) wishes.set(name, row);
+  }
+  // Two transactions that wish for the same targets lock them in the same order.
+  await client.$executeRaw`
+    INSERT INTO effect (id, kind, target, lane, payload, state, due_at, created_at)
+    SELECT id, kind, target, lane, payload, 'pending',
+      statement_timestamp() + after * interval '1 millisecond', statement_timestamp()
+    FROM jsonb_to_recordset(${JSON.stringify([...wishes.values()])}::jsonb)
+      AS wish (id text, kind text, target text, lane text, payload jsonb, after float8)
+    ORDER BY kind, target
+    ON CONFLICT (kind, target) WHERE state = 'pending' DO UPDATE SET lane = effect.lane`;
 }
 
 /** Tell idle workers, here and in other instances, once this transaction commits. */

@@ -87,7 +87,7 @@ class Known {
     savePullRequest: async (pull: PullRequest) => void this.pulls.set(pull.subject, pull),
   } as unknown as Store;
 
-  serving = { git: [], owners: ['MoarVM'], watch: [], policy: [], git: [], backends: [{ name: 'local' }] };
+  serving = { owners: ['MoarVM'], watch: [], policy: [], git: [], backends: [{ name: 'local' }] };
 
   async handle(event: Event, key: string): Promise<void> {
     const context = { store: this.store, serving: this.serving, key, now: NOW, newId: this.ids };

@@ -1,4 +1,13 @@
-import { accessSync, constants, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { BuildLimits, CgroupParent } from './job.ts';
 
@@ -27,6 +36,16 @@ export function makeCgroups(parents: CgroupParent[], name: string, limits: Build
   } catch (error) {
     removeCgroups(made.map(({ directory }) => directory));
     throw error;
+  }
+}
+
+/** What crashes left. A group's name ends with the pid of who made it: while that lives, an empty group is a new one. */
+export function sweepCgroups(parents: CgroupParent[]): void {
+  for (const { directory } of parents) {
+    for (const name of readdirSync(directory)) {
+      const pid = /^rcb-.*-(\d+)$/.exec(name)?.[1];
+      if (pid !== undefined && !existsSync(`/proc/${pid}`)) removeGroup(join(directory, name));
+    }
   }
 }
 

@@ -1,12 +1,14 @@
-import { spawn } from 'node:child_process';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
 import { chmod, lstat, mkdir, mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { text } from 'node:stream/consumers';
-import { findCgroupParents } from './cgroup.ts';
+import { findCgroupParents, sweepCgroups } from './cgroup.ts';
+import { statusFd } from './confine.ts';
 import { confine, nameGroups, scratchRootPrefix, tidyUp } from './confinement.ts';
 import { removeTree, wordsFor } from './files.ts';
 import type { BuildLimits, CgroupParent, Isolation, Sandbox } from './job.ts';
+import { endProcesses } from './stop.ts';
 import { buildUsers, holdUser, isMapped } from './users.ts';
 
 /** What this machine offers to keep builds apart: found out by doing it, not by asking for versions. */
@@ -32,6 +34,7 @@ export interface Isolated {
 /** Throws an Error whose message says what is missing when what was asked for cannot be had. */
 export async function isolate(asked: Isolating): Promise<Isolated> {
   const cgroups = findCgroupParents();
+  sweepCgroups(cgroups);
   const wanted = asked.sandbox === 'auto' ? (['bubblewrap', 'user', 'plain'] as const) : [asked.sandbox];
   const reasons: string[] = [];
   for (const isolation of wanted) {
@@ -42,15 +45,19 @@ export async function isolate(asked: Isolating): Promise<Isolated> {
   throw new Error(`sandbox: ${asked.sandbox} cannot be had here. ${reasons.join('; ')}`);
 }
 
-/** The directory in which scratch directories for users without a way into `dir` are made; ours, and nobody can list it. */
-export async function ensureScratchRoot(dir: string, temporary = tmpdir()): Promise<string> {
-  const { ino, dev } = await lstat(dir);
-  const path = join(temporary, `${scratchRootPrefix}${dev.toString(36)}-${ino.toString(36)}`);
+/** Make the directory in which scratch directories for users without a way into the state directory are made, unless it is
+ *  there. Ours, and nobody can list it. */
+export async function ensureScratchRoot(path: string): Promise<void> {
   await mkdir(path, { recursive: true });
   const found = await lstat(path);
   if (!found.isDirectory() || found.uid !== process.getuid?.()) throw new Error(`${path} is somebody else's`);
   await chmod(path, 0o711);
-  return path;
+}
+
+/** The same for the same state directory, whoever opens it. */
+export function scratchRootOf(dir: string): string {
+  const name = createHash('sha256').update(dir).digest('hex').slice(0, 16);
+  return join(tmpdir(), `${scratchRootPrefix}${name}`);
 }
 
 function isolated(asked: Isolating, found: Sandbox, reasons: string[]): Isolated {
@@ -172,24 +179,36 @@ async function probeIn(
   return await whyItFails(argv);
 }
 
-/** What it says itself, when it does. */
+/** What it says itself, when it does. It is ended with all of its session, however it went. */
 async function whyItFails([program = '', ...args]: string[]): Promise<string | undefined> {
   const child = spawn(program, args, {
     cwd: '/',
     env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin' },
-    stdio: ['ignore', 'ignore', 'pipe', 'ignore'],
-    timeout: probeWithinMs,
-    killSignal: 'SIGKILL',
+    detached: true,
+    stdio: ['ignore', 'ignore', 'pipe', 'pipe'],
   });
-  const ended = new Promise<string | undefined>((resolve) => {
+  let words = '';
+  child.stderr?.on('data', (bytes) => {
+    words += bytes;
+  });
+  child.stdio[statusFd]?.on('error', () => undefined); // Nobody listens.
+  const timer = setTimeout(() => child.kill('SIGKILL'), probeWithinMs);
+  const end = await endOf(child, program);
+  clearTimeout(timer);
+  if (child.pid !== undefined) await endProcesses({ session: child.pid }, 0);
+  child.stderr?.destroy();
+  child.stdio[statusFd]?.destroy();
+  if (end === undefined) return undefined;
+  return words.trim().split('\n').at(-1)?.slice(0, 200) || end;
+}
+
+function endOf(child: ChildProcess, program: string): Promise<string | undefined> {
+  return new Promise((resolve) => {
     child.once('error', (error: NodeJS.ErrnoException) =>
       resolve(error.code === 'ENOENT' ? `${program} is not installed` : error.message),
     );
-    child.once('close', (code, signal) => resolve(code === 0 ? undefined : `${program} ended with ${signal ?? code}`));
+    child.once('exit', (code, signal) => resolve(code === 0 ? undefined : `${program} ended with ${signal ?? code}`));
   });
-  const [words, end] = await Promise.all([text(child.stderr), ended]);
-  if (end === undefined) return undefined;
-  return words.trim().split('\n').at(-1)?.slice(0, 200) || end;
 }
 
 const probeWithinMs = 10_000;

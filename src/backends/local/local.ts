@@ -18,7 +18,7 @@ import {
 } from '../backend.ts';
 import { type ArtifactLimits, listArtifacts, readArtifact } from './artifacts.ts';
 import { codeOf, wordsFor } from './files.ts';
-import { ensureScratchRoot, type Isolated, isolate } from './isolation.ts';
+import { type Isolated, isolate, scratchRootOf } from './isolation.ts';
 import type { BuildLimits, Isolation } from './job.ts';
 import { observationOf } from './observation.ts';
 import { type BuildSettings, sourcePath } from './prepare.ts';
@@ -77,7 +77,7 @@ export async function openLocalBackend(options: LocalOptions): Promise<LocalBack
     await state.prepare();
     await state.forgetReleasedBefore(tombstoneLimit(options.clock));
     const isolated = await isolateFor(options);
-    const settings = settingsOf(options, isolated, await ensureScratchRoot(options.dir));
+    const settings = settingsOf(options, isolated);
     const slots = new Slots(state, settings, options.slots, me);
     const backend = new Local(options, state, slots, isolated, await lastPlace(state));
     void slots.round();
@@ -280,7 +280,7 @@ function tombstoneLimit(clock: Clock): Date {
   return new Date(clock.now().getTime() - tombstonesMs);
 }
 
-function settingsOf(options: LocalOptions, { trusted, untrusted }: Isolated, scratchRoot: string): BuildSettings {
+function settingsOf(options: LocalOptions, { trusted, untrusted }: Isolated): BuildSettings {
   return {
     archive: options.archive,
     command: options.command,
@@ -290,7 +290,7 @@ function settingsOf(options: LocalOptions, { trusted, untrusted }: Isolated, scr
     killGraceMs: options.killGraceMs ?? 5000,
     environment: options.environment ?? {},
     sandboxes: { trusted, untrusted },
-    scratchRoot,
+    scratchRoot: scratchRootOf(options.dir),
     limits: { ...defaultLimits, ...options.limits },
     sourceLimits: options.sourceLimits ?? { maxFiles: 500_000, maxBytes: 8 * 2 ** 30 },
     clock: options.clock,

@@ -7,6 +7,7 @@ import { findCommand, nameOf } from './command.ts';
 import { shownAt } from './confine.ts';
 import { environmentEntryOf, environmentFor, type WorkPaths } from './environment.ts';
 import { wordsFor } from './files.ts';
+import { ensureScratchRoot } from './isolation.ts';
 import type { BuildLimits, Sandbox } from './job.ts';
 import { launchSupervisor } from './launch.ts';
 import { outcomeOf } from './outcome.ts';
@@ -154,6 +155,7 @@ async function makeScratch(state: State, settings: BuildSettings, build: Claimed
   const work = workPath(state, build.externalId, build.claim);
   await mkdir(work, { mode: 0o700 });
   if (sandbox.isolation !== 'user') return work;
+  await ensureScratchRoot(settings.scratchRoot);
   const scratch = await mkdtemp(join(settings.scratchRoot, `${build.externalId}-`));
   await symlink(scratch, join(work, scratchLink));
   await symlink(join(scratch, 'source'), join(work, 'source'));

@@ -19,7 +19,7 @@ export interface ProcessIdentity {
 export interface BuildMark {
   session?: number;
   /** `RCB_BUILD=…` */
-  environmentEntry: string;
+  environmentEntry?: string;
   /** As /proc/<pid>/ns/pid names it. The session is bubblewrap's own then, outside of it. */
   pidNamespace?: string;
   uid?: number;
@@ -48,8 +48,20 @@ export function isAlive(identity: ProcessIdentity): boolean {
 
 /** The living processes of a build. Zombies do not count: where pid 1 reaps nobody (containers) they stay for ever. */
 export function processesOf(mark: BuildMark): number[] {
+  refuseToMarkAll(mark);
   const grouped = new Set((mark.cgroups ?? []).flatMap(pidsIn));
-  return everyPid().filter((pid) => pid !== process.pid && belongsTo(pid, mark, grouped));
+  return everyPid().filter((pid) => pid > 1 && pid !== process.pid && belongsTo(pid, mark, grouped));
+}
+
+/** What a mark fits is killed: one that fits everybody's processes, by a mistake of ours, must do nothing at all. */
+function refuseToMarkAll({ session, environmentEntry, pidNamespace, uid, cgroups = [] }: BuildMark): void {
+  const isWide =
+    (session !== undefined && session <= 1) ||
+    (environmentEntry !== undefined && !/^\w+=./.test(environmentEntry)) ||
+    (uid !== undefined && !(uid > 0)) ||
+    (pidNamespace !== undefined && pidNamespace === pidNamespaceOf(process.pid)) ||
+    cgroups.some((directory) => !/\/rcb-[^/]+$/.test(directory));
+  if (isWide) throw new Error('a mark of processes that others have, too: nothing is ended by it');
 }
 
 export function hasProcessesOf(uid: number): boolean {
@@ -114,7 +126,7 @@ function belongsTo(pid: number, mark: BuildMark, grouped: Set<number>): boolean 
   if (found.session === mark.session || grouped.has(pid)) return true;
   if (mark.uid !== undefined && usersOf(pid).includes(mark.uid)) return true;
   if (mark.pidNamespace !== undefined && pidNamespaceOf(pid) === mark.pidNamespace) return true;
-  return environmentOf(pid).includes(mark.environmentEntry);
+  return mark.environmentEntry !== undefined && environmentOf(pid).includes(mark.environmentEntry);
 }
 
 /** Real, effective, saved and file system user. From `status`, which a process cannot close as it can `environ`. */

@@ -1,6 +1,6 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, open, readlink, rename, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import { mkdir, open, readlink, rename, rmdir, unlink } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import type { z } from 'zod';
 import {
   codeOf,
@@ -225,7 +225,10 @@ export const scratchLink = 'scratch';
 /** A claim's directory, and its scratch wherever that is. */
 export async function removeWork(work: string): Promise<void> {
   const scratch = await unlessMissing(readlink(join(work, scratchLink)));
-  if (scratch !== undefined) await removeTree(scratch);
+  if (scratch !== undefined) {
+    await removeTree(scratch);
+    await rmdir(dirname(scratch)).catch(() => undefined); // Other builds have theirs there.
+  }
   await removeTree(work);
 }
 
