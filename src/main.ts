@@ -12,7 +12,7 @@ import { startBot } from './bot.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { BackendConfig, Config, GitHubConfig } from './config/config.ts';
 import { type Database, isDatabaseAway, openDatabase } from './database/database.ts';
-import { applyMigrations } from './database/migrate.ts';
+import { applyMigrations, pendingMigrations } from './database/migrate.ts';
 import type { Forge } from './forge/forge.ts';
 import { openPlainGit } from './forge/git/git.ts';
 import { gitHookHandler } from './forge/git/intake.ts';
@@ -26,6 +26,7 @@ import { openQueue } from './queue/prisma.ts';
 import { CHANNEL } from './queue/rows.ts';
 import { startTicker } from './queue/ticker.ts';
 import { startPlainServer } from './server.ts';
+import { createMetrics } from './site/metrics.ts';
 import { createSite, siteHandler } from './site/routes.ts';
 import { openGit } from './sources/git.ts';
 import { openSources } from './sources/index.ts';
@@ -104,9 +105,11 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
   const app = github && (await startApp({ github, host, port, webhook, site: handler, log }));
   const server = app ?? (await startPlainServer({ host, port, handler, log }));
   const publicUrl = config.server.isPublicUrlGuessed ? `http://localhost:${server.port}` : config.server.publicUrl;
+  const reader = createPrismaReader(database.prisma, clock);
+  const budgets = new Map<string, number>();
   site = siteHandler(
     createSite({
-      reader: createPrismaReader(database.prisma, clock),
+      reader,
       archive,
       publicUrl,
       githubUrl: github?.htmlUrl ?? 'https://github.com',
@@ -114,6 +117,11 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
       health: () => health(database, dataDir),
       backends: () => backendStates(backends),
       clock,
+      metrics: createMetrics({
+        measures: () => reader.measures(),
+        budgets: () => [...budgets].map(([installation, remaining]) => ({ installation, remaining })),
+        archiveUsage: () => archive.usage(),
+      }),
       demoUrl: ports.demoUrl,
       onError: (error, path) => log.error({ err: error, path }, 'A page could not be shown'),
     }),
@@ -121,7 +129,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
 
   const git = openGit('git', ports.environment ?? {});
   const forges = [openPlainGit({ repositories: plain, git })];
-  if (github && app) forges.push(openGitHubForge(github, app, now));
+  if (github && app) forges.push(openGitHubForge(github, app, budgets, now));
 
   const worker = startBot({
     queue,
@@ -172,7 +180,7 @@ const servingOf = ({ owners, watch, policy, backends }: Config) => ({ owners, wa
 const pollsOf = ({ git, poll }: Config) => (git.length > 0 ? [{ source: 'git' as const, everyMs: poll.git }] : []);
 
 /** Octokit logs in once per installation, and renews its token itself. */
-function openGitHubForge(github: GitHubConfig, app: App, now: () => Date): Forge {
+function openGitHubForge(github: GitHubConfig, app: App, budgets: Map<string, number>, now: () => Date): Forge {
   const octokits = new Map<string, Promise<Octokit>>();
   const anonymous = new PublicOctokit({ baseUrl: github.apiUrl, log: silentOctokitLog }) as unknown as Octokit;
   return openGitHub({
@@ -185,6 +193,7 @@ function openGitHubForge(github: GitHubConfig, app: App, now: () => Date): Forge
     appId: String(github.appId),
     htmlUrl: github.htmlUrl,
     now,
+    onBudget: (installation, remaining) => budgets.set(installation ?? 'anonymous', remaining),
   });
 }
 
@@ -213,6 +222,10 @@ async function openBackends(
         timeoutS: config.timeout / 1_000,
         silenceS: config.silence / 1_000,
         outputLimitBytes: config.outputLimit,
+        sandbox: config.sandbox,
+        network: config.network,
+        limits: { memoryBytes: config.memory, processes: config.processes, diskBytes: config.disk },
+        hidden: [parts.dataDir, process.cwd(), resolve(import.meta.dirname, '..')],
         artifacts: config.artifacts.length
           ? { globs: config.artifacts, maxFiles: MOST_ARTIFACTS, maxBytes: MOST_ARTIFACT_BYTES }
           : undefined,
@@ -237,9 +250,16 @@ function forgeOf(key: string, forges: Forge[]): Forge {
 async function health(database: Database, dataDir: string) {
   const checks = {
     database: await check(() => database.prisma.$queryRaw`SELECT 1`, `answers: ${database.describe()}`),
+    migrations: await check(() => migrationsAreApplied(database), 'all are applied'),
     disk: await check(() => access(dataDir, constants.W_OK), 'the data directory can be written'),
   };
   return { ok: Object.values(checks).every((each) => each.ok), checks };
+}
+
+/** Its error names what is missing: a database that another instance has moved on, or back. */
+async function migrationsAreApplied(database: Database): Promise<void> {
+  const missing = await pendingMigrations(database, migrationsDir);
+  if (missing.length > 0) throw new Error(`not applied: ${missing.join(', ')}`);
 }
 
 async function check(probe: () => Promise<unknown>, note: string): Promise<{ ok: boolean; note: string }> {

@@ -111,6 +111,15 @@ export interface LocalBackendConfig extends Serves {
   timeout: Milliseconds;
   silence: Milliseconds;
   outputLimit: Bytes;
+  /** `auto`: the strongest isolation that works on this machine. */
+  sandbox: 'auto' | 'bubblewrap' | 'user' | 'plain';
+  /** For changes of the repository's own people; those from outside never have any. */
+  network: 'on' | 'off';
+  /** Of a build's processes together. */
+  memory: Bytes;
+  processes: number;
+  /** Of its scratch directory. */
+  disk: Bytes;
   /** Globs of the files that are kept. */
   artifacts: string[];
 }

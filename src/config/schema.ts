@@ -122,6 +122,11 @@ const localBackend = z.strictObject({
   timeout: deadline.prefault(3600),
   silence: deadline.prefault(600),
   outputLimit: size.prefault('256MiB'),
+  sandbox: word(['auto', 'bubblewrap', 'user', 'plain']).default('auto'),
+  network: word(['on', 'off']).default('on'),
+  memory: size.prefault('4GiB'),
+  processes: wholeNumber(16, 100_000).default(1024),
+  disk: size.prefault('16GiB'),
   artifacts: listOf(text('a glob like logs/**/*.xml', /^(?!\/)[^\p{Cc}]+$/u), 'globs').default([]),
 });
 

@@ -56,6 +56,15 @@ export async function applyMigrations(database: Pick<Database, 'connection'>, di
   });
 }
 
+/** Names of the migrations that this database lacks; throws as `applyMigrations` does. */
+export async function pendingMigrations(database: Pick<Database, 'connection'>, directory: string): Promise<string[]> {
+  const migrations = await readMigrations(directory);
+  return await database.connection(async (client) => {
+    const missing = missingMigrations(migrations, await appliedMigrations(client));
+    return missing.map((migration) => migration.name);
+  });
+}
+
 async function readMigrations(directory: string): Promise<Migration[]> {
   const entries = await readdir(directory, { withFileTypes: true });
   const names = entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);

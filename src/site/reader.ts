@@ -22,6 +22,21 @@ export interface Reader {
   repositories(): Promise<RepositoryRow[]>;
   installations(): Promise<InstallationRow[]>;
   counts(): Promise<QueueCounts>;
+  measures(): Promise<Measures>;
+}
+
+/** For the metrics. */
+export interface Measures {
+  queue: { table: string; state: string; kind: string; rows: number }[];
+  /** Age of the oldest row that is due, 0 when there is none. */
+  oldestSeconds: number;
+  /** Rows that are due and were tried before. */
+  retrying: number;
+  /** `lane`: the kind of the lane (`write`, `mirror`, `build`). */
+  lanes: { lane: string; state: string; rows: number }[];
+  /** From a fact to its telling, in seconds, over the last hour. */
+  lags: { source: string; p50: number; p99: number }[];
+  builds: { backend: string; state: string; builds: number }[];
 }
 
 export interface Page {

@@ -171,7 +171,9 @@ function addService(site: Site, options: SiteOptions, show: Show): void {
     ]);
     return respond(c, servicePage(show(), { health, backends, counts, installations, repositories }));
   });
-  site.get('/healthz', async (c) => {
+  // Alive: it answers. Whether it can work is the other question: a restart mends no database that is away.
+  site.get('/healthz', (c) => c.json({ ok: true, version: options.version }));
+  site.get('/readyz', async (c) => {
     const health = await options.health();
     return c.json({ ok: health.ok, version: options.version, checks: health.checks }, health.ok ? 200 : 503);
   });

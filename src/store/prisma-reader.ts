@@ -18,6 +18,7 @@ import type {
   RunRow,
   SourceRow,
 } from '../site/reader.ts';
+import { readMeasures } from './prisma-measures.ts';
 
 /**
  * What the site reads, from the database. Lists are paged by key, and a page costs a fixed number of queries, however
@@ -40,6 +41,7 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): PrismaRe
     installations: () =>
       prisma.installation.findMany({ orderBy: { account: 'asc' }, take: LISTED, select: INSTALLATION }),
     counts: () => readCounts(prisma, clock.now()),
+    measures: () => readMeasures(prisma),
   };
 }
 

@@ -129,6 +129,7 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = []): Rea
     repositories: async () => [{ key: 'github:1', name: 'rakudo/rakudo', state: 'watched' }],
     installations: async () => [],
     counts: async () => ({ events: {}, effects: {} }),
+    measures: async () => ({ queue: [], oldestSeconds: 0, retrying: 0, lanes: [], lags: [], builds: [] }),
   };
 }
 

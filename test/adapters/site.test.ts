@@ -646,7 +646,7 @@ test('the ledger shows parked facts first, each with its error, and a fact with 
 });
 
 test('health is 200 or 503, and the service page names what is wrong', async () => {
-  assert.deepEqual(await (await siteOf(memoryReader([])).get('/healthz')).json(), {
+  assert.deepEqual(await (await siteOf(memoryReader([])).get('/readyz')).json(), {
     ok: true,
     version: '1.2.3',
     checks: { database: { ok: true, note: 'answers in 2 ms' } },
@@ -655,7 +655,8 @@ test('health is 200 or 503, and the service page names what is wrong', async () 
     health: async () => ({ ok: false, checks: { database: { ok: false, note: 'is away since 12:00' } } }),
     metrics: async () => 'rcb_up 1\n',
   });
-  assert.equal((await ill.get('/healthz')).status, 503);
+  assert.equal((await ill.get('/readyz')).status, 503);
+  assert.equal((await ill.get('/healthz')).status, 200, 'it is alive all the same');
   assert.match(await ill.text('/service'), /is away since 12:00/);
   assert.equal(await ill.text('/metrics'), 'rcb_up 1\n');
 });

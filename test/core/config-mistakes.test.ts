@@ -135,6 +135,23 @@ const inFile: [yaml: string, ...lines: string[]][] = [
     `${local}outputLimit: much}`,
     'rcb.yaml:2:26: backends[0].outputLimit: found "much", expected a size from 1 kB to 100 GB like 256MiB, or a number of bytes.',
   ],
+  [
+    `${local}sandbox: bwrap}`,
+    'rcb.yaml:2:26: backends[0].sandbox: found "bwrap", expected auto, bubblewrap, user or plain.',
+  ],
+  [`${local}network: maybe}`, 'rcb.yaml:2:26: backends[0].network: found "maybe", expected on or off.'],
+  [
+    `${local}memory: plenty}`,
+    'rcb.yaml:2:26: backends[0].memory: found "plenty", expected a size from 1 kB to 100 GB like 256MiB, or a number of bytes.',
+  ],
+  [
+    `${local}processes: 1}`,
+    'rcb.yaml:2:26: backends[0].processes: found 1, expected a whole number from 16 to 100000.',
+  ],
+  [
+    `${local}disk: 1}`,
+    'rcb.yaml:2:26: backends[0].disk: found 1, expected a size from 1 kB to 100 GB like 256MiB, or a number of bytes.',
+  ],
   [`${local}command: ""}`, 'rcb.yaml:2:26: backends[0].command: found "", expected a command.'],
   [
     `${local}artifacts: ["/etc/*"]}`,
@@ -144,11 +161,11 @@ const inFile: [yaml: string, ...lines: string[]][] = [
   [`${local}branches: [""]}`, 'rcb.yaml:2:37: backends[0].branches[0]: found "", expected a glob like release-*.'],
   [
     `${local}sloots: 3}`,
-    'rcb.yaml:2:26: backends[0].sloots: found an unknown key, expected name, repositories, branches, kind, command, slots, timeout, silence, outputLimit or artifacts. Did you mean "slots"?',
+    'rcb.yaml:2:26: backends[0].sloots: found an unknown key, expected name, repositories, branches, kind, command, slots, timeout, silence, outputLimit, sandbox, network, memory, processes, disk or artifacts. Did you mean "slots"?',
   ],
   [
     `${local}project: raku}`,
-    'rcb.yaml:2:26: backends[0].project: found an unknown key, expected name, repositories, branches, kind, command, slots, timeout, silence, outputLimit or artifacts.',
+    'rcb.yaml:2:26: backends[0].project: found an unknown key, expected name, repositories, branches, kind, command, slots, timeout, silence, outputLimit, sandbox, network, memory, processes, disk or artifacts.',
   ],
   [
     'backends: [{name: a, kind: azure}]',

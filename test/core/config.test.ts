@@ -44,6 +44,11 @@ test('nothing at all means Raku’s stack, one local backend and the defaults', 
         timeout: 3_600_000,
         silence: 600_000,
         outputLimit: 268_435_456,
+        sandbox: 'auto',
+        network: 'on',
+        memory: 4 * 2 ** 30,
+        processes: 1024,
+        disk: 16 * 2 ** 30,
         artifacts: [],
       },
     ],
@@ -88,7 +93,7 @@ test('a stack of one’s own is named by its first repository', () => {
 
 test('DESIGN’s backends are read, each with its own keys', () => {
   const yaml = `backends:
-    - { name: local, kind: local, command: ci/run, slots: 3, timeout: 2h, silence: 90, outputLimit: 1MB, artifacts: ["*.xml"] }
+    - { name: local, kind: local, command: ci/run, slots: 3, timeout: 2h, silence: 90, outputLimit: 1MB, sandbox: user, network: off, memory: 1GiB, processes: 99, disk: 2GiB, artifacts: ["*.xml"] }
     - { name: azure, kind: azure, url: "https://dev.azure.com/ORG/", project: raku, pipeline: 7, branches: [main] }
     - { name: obs, kind: obs, url: "https://api.opensuse.org", project: "home:rcb", template: obs/ }`;
   assert.deepEqual(configOf({}, { 'rcb.yaml': yaml }).backends, [
@@ -100,6 +105,11 @@ test('DESIGN’s backends are read, each with its own keys', () => {
       timeout: 7_200_000,
       silence: 90_000,
       outputLimit: 1_000_000,
+      sandbox: 'user',
+      network: 'off',
+      memory: 2 ** 30,
+      processes: 99,
+      disk: 2 ** 31,
       artifacts: ['*.xml'],
     },
     {

@@ -9,8 +9,14 @@ import { branchAnswer, branchPage, checkList, pullAnswer, repositoryAnswer } fro
 
 /** The part of Octokit that we use; Probot gives one per installation. */
 export interface Octokit {
-  request(route: string, parameters?: Record<string, unknown>): Promise<{ data: unknown; status: number }>;
+  request(route: string, parameters?: Record<string, unknown>): Promise<OctokitAnswer>;
   auth(options: { type: 'installation' }): Promise<unknown>;
+}
+
+export interface OctokitAnswer {
+  data: unknown;
+  status: number;
+  headers: Record<string, string | number | undefined>;
 }
 
 export interface GitHubOptions {
@@ -21,6 +27,8 @@ export interface GitHubOptions {
   htmlUrl: string;
   now(): Date;
   timeoutMs?: number;
+  /** Told how many requests an installation has left in its hour; undefined: anonymously. */
+  onBudget?(installation: string | undefined, remaining: number): void;
 }
 
 /** GitHub, and GitHub Enterprise Server, through Probot's Octokit. */
@@ -37,7 +45,9 @@ export function openGitHub(options: GitHubOptions): Forge {
     try {
       const octokit = await options.octokit(foreignId(repository.installation));
       const request = { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) };
-      const { data } = await octokit.request(route, { ...parameters, request });
+      const { data, headers } = await octokit.request(route, { ...parameters, request });
+      const remaining = Number(headers['x-ratelimit-remaining'] ?? Number.NaN);
+      if (Number.isFinite(remaining)) options.onBudget?.(foreignId(repository.installation), remaining);
       return data;
     } catch (error) {
       const translated = toForgeError(error, `${route} of ${repository.name}`, options.now());
