@@ -16,7 +16,7 @@ import { applyMigrations, pendingMigrations } from './database/migrate.ts';
 import type { Forge } from './forge/forge.ts';
 import { openPlainGit } from './forge/git/git.ts';
 import { gitHookHandler } from './forge/git/intake.ts';
-import { findRepositories } from './forge/git/repositories.ts';
+import { findRepositories, gitDirectoryOf } from './forge/git/repositories.ts';
 import { ensureSecret, secretFile } from './forge/git/secret.ts';
 import { type Octokit, openGitHub } from './forge/github/github.ts';
 import { receiveDelivery } from './forge/github/intake.ts';
@@ -75,6 +75,10 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
   if (applied.length) log.info({ applied }, `Applied ${applied.length} migrations to the ${database.describe()}`);
 
   const plain = await findRepositories(config.git);
+  for (const { path } of plain) {
+    if (!(await gitDirectoryOf(path)))
+      log.warn({ path }, `There is no git repository in ${path} (yet); rcb.yaml names it`);
+  }
   const hookSecret = plain.length > 0 ? await ensureSecret(secretFile(dataDir)) : undefined;
   const secrets = [...config.secrets(), ...(hookSecret === undefined ? [] : [hookSecret])];
   const archive = await openDiskArchive({ dir: join(dataDir, 'archive'), secrets });

@@ -63,6 +63,8 @@ async function runIn(dir: string, options: RunHere): Promise<number> {
     timeoutS: settings.timeout / 1_000,
     silenceS: settings.silence / 1_000,
     outputLimitBytes: settings.outputLimit,
+    sandbox: settings.sandbox,
+    network: settings.network,
     clock: systemClock,
   });
   const begun = Date.now();

@@ -40,7 +40,8 @@ export function isServedRepository(
 export const watchedBranches = (repositoryKey: string, { watch }: Pick<Serving, 'watch'>): string[] =>
   isPlain(repositoryKey) ? ['*'] : watch;
 
-const isPlain = (repositoryKey: string): boolean => repositoryKey.startsWith('git:');
+/** On this disk, and on no forge. */
+export const isPlain = (repositoryKey: string): boolean => repositoryKey.startsWith('git:');
 
 /** Whether builds of this repository (`owner/name`) and branch go to this backend. */
 export function servesChange(backend: Omit<ServingBackend, 'name'>, repository: string, branch: string): boolean {

@@ -19,7 +19,7 @@ import { samePullRequest } from '../core/fact-key.ts';
 import { messages } from '../core/messages.ts';
 import type { RepositoryRef } from '../core/model.ts';
 import { policyFor } from '../core/policy.ts';
-import { isServedRepository, ownerOf, watchedBranches } from '../core/serving.ts';
+import { isPlain, isServedRepository, ownerOf, watchedBranches } from '../core/serving.ts';
 import type { DelayedEffect, HandlerContext, Outcome } from './handler.ts';
 import { nothing } from './handler.ts';
 
@@ -144,9 +144,9 @@ const factsOf = ({ head, base, title, state, draft }: EventOf<'pull-request.seen
 });
 
 const notServed = (repository: RepositoryRef): Outcome => {
-  const why = repository.installation
-    ? messages.foreignInstallation(ownerOf(repository.name))
-    : messages.notConfigured(repository.name);
+  const why = isPlain(repository.key)
+    ? messages.notConfigured(repository.name)
+    : messages.foreignInstallation(ownerOf(repository.name));
   return { effects: [], events: [noted(repository, { state: 'refused', why })] };
 };
 

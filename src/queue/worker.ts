@@ -51,10 +51,28 @@ const MOST_TRIES = 24;
 /** What is probably our own bug is not tried so often. */
 const MOST_TRIES_OF_BUGS = 5;
 
+/** Only a worker that dies leaves a row with more tries than that: perhaps it is the row that kills it. */
+class NeverEnded extends Error {
+  readonly retry = false;
+  constructor(row: Claimed<unknown>) {
+    super(
+      `It was begun ${row.tries - 1} times and never came to an end: RCB was killed, or lost its database, each time`,
+    );
+    this.name = 'NeverEnded';
+  }
+}
+
+/** A row that is worked on. `lost`: aborted when the row was taken over. */
+interface Running {
+  row: Claimed<Event | Effect>;
+  lost: AbortController;
+}
+
 export function startWorker(options: WorkerOptions): Worker {
   const { queue, log } = options;
   const abort = new AbortController();
-  const running = new Map<string, Claimed<Event | Effect>>();
+  // By id and fence: after an outage of the database a worker may claim a row that it is still at.
+  const running = new Map<string, Running>();
   let stopping = false;
   let wakeUp = () => {};
   let woken = false;
@@ -76,22 +94,27 @@ export function startWorker(options: WorkerOptions): Worker {
 
   async function claimAndStart(): Promise<number> {
     const claim = { worker: options.worker, leaseMs: options.leaseMs };
-    const count = (table: 'event' | 'effect') => [...running.values()].filter((row) => row.table === table).length;
+    const count = (table: 'event' | 'effect') => [...running.values()].filter(({ row }) => row.table === table).length;
     const events = options.eventsAtOnce - count('event');
     const effects = options.effectsAtOnce - count('effect');
     const claimedEvents = events > 0 ? await queue.claimEvents({ ...claim, most: events }) : [];
     for (const row of claimedEvents) start(row, () => options.handleEvent(row));
     const claimedEffects = effects > 0 ? await queue.claimEffects({ ...claim, most: effects }) : [];
-    for (const row of claimedEffects) start(row, () => options.performEffect(row, abort.signal));
+    for (const row of claimedEffects) start(row, (signal) => options.performEffect(row, signal));
     return claimedEvents.length + claimedEffects.length;
   }
 
-  function start(row: Claimed<Event | Effect>, work: () => Promise<void>): void {
-    running.set(row.id, row);
-    void work()
-      .catch((error) => settle(row, error))
+  function start(row: Claimed<Event | Effect>, work: (signal: AbortSignal) => Promise<void>): void {
+    const lost = new AbortController();
+    const name = nameOf(row);
+    for (const other of running.values()) if (other.row.id === row.id) giveUp(other);
+    running.set(name, { row, lost });
+    const ended =
+      row.tries > MOST_TRIES ? Promise.reject(new NeverEnded(row)) : work(AbortSignal.any([abort.signal, lost.signal]));
+    void ended
+      .catch((error) => settle(row, lost.signal.aborted ? lost.signal.reason : error))
       .finally(() => {
-        running.delete(row.id);
+        running.delete(name);
         wake();
       });
   }
@@ -128,16 +151,19 @@ export function startWorker(options: WorkerOptions): Worker {
     }
   };
 
+  /** What another worker has taken over must not go on here: the two would be at one lane at a time. */
+  function giveUp({ row, lost }: Running): void {
+    if (lost.signal.aborted || !running.has(nameOf(row))) return;
+    log.warn({ row: row.id, key: row.key }, 'Lost the lease of a row');
+    lost.abort(new LeaseLost(row));
+  }
+
   const heartbeat = setInterval(() => {
-    const rows = [...running.values()];
-    if (rows.length === 0) return;
+    const held = [...running.values()];
+    if (held.length === 0) return;
+    const rows = held.map(({ row }) => row);
     queue.renew(rows, options.leaseMs).then(
-      (own) => {
-        for (const row of rows) {
-          if (running.has(row.id) && !own.has(row.id))
-            log.warn({ row: row.id, key: row.key }, 'Lost the lease of a row');
-        }
-      },
+      (own) => held.filter(({ row }) => !own.has(row.id)).forEach(giveUp),
       (error) => log.warn({ err: error }, 'Could not renew leases'),
     );
   }, options.leaseMs / 3);
@@ -163,6 +189,8 @@ export function startWorker(options: WorkerOptions): Worker {
     },
   };
 }
+
+const nameOf = (row: Claimed<unknown>): string => `${row.id}:${row.fence}`;
 
 async function putBack(
   row: Claimed<Event | Effect>,

@@ -9,10 +9,11 @@ import { buffer } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { type Header, pack } from 'tar-stream';
 import type { Backend, BuildOrder } from '../../src/backends/backend.ts';
+import { scratchRootOf } from '../../src/backends/local/isolation.ts';
 import { type LocalBackend, type LocalOptions, openLocalBackend } from '../../src/backends/local/local.ts';
 import { identify } from '../../src/backends/local/processes.ts';
 import { endProcesses } from '../../src/backends/local/stop.ts';
-import { type BuildScript, jobsAtEnd, logOf, never } from '../contracts/backend.ts';
+import { type BuildScript, jobsAtEnd, logOf, never, until } from '../contracts/backend.ts';
 
 export type Entry = Partial<Header> & { name: string; body?: string };
 
@@ -133,16 +134,20 @@ export class Bench {
     await Promise.all(this.#opened.map((backend) => backend.close()));
     for (const externalId of await readdir(join(this.dir, 'builds')).catch(() => [])) {
       const supervisor = join(this.dir, 'builds', externalId, 'supervisor.json');
-      if (existsSync(supervisor)) endSupervisor(supervisor);
+      if (existsSync(supervisor)) await endSupervisor(supervisor);
       await endProcesses({ environmentEntry: this.markOf(externalId) }, 0);
     }
+    await rm(scratchRootOf(this.dir), { recursive: true, force: true });
     await rm(this.root, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
   }
 }
 
-function endSupervisor(file: string): void {
+async function endSupervisor(file: string): Promise<void> {
   const { pid, startTime } = JSON.parse(readFileSync(file, 'utf8'));
-  if (identify(pid)?.startTime === startTime) process.kill(pid, 'SIGKILL');
+  if (identify(pid)?.startTime !== startTime) return;
+  process.kill(pid, 'SIGKILL');
+  // What it was starting is to be listed by who ends its build, not to come after.
+  await until('the supervisor is gone', () => identify(pid) === undefined);
 }
 
 export async function tarball(entries: Entry[]): Promise<Buffer> {

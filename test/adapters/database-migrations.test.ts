@@ -198,8 +198,10 @@ describe('the migrations in prisma/migrations', () => {
         [
           "effect USING btree (due_at, id) WHERE (state = 'pending'",
           "UNIQUE effect USING btree (kind, target) WHERE (state = 'pending'",
+          "effect USING btree (lane, due_at, id) WHERE (state = 'pending'",
           "UNIQUE effect USING btree (lane) WHERE (state = 'running'",
           "event USING btree (due_at, seq) WHERE (state = 'pending'",
+          "event USING btree (retry_at) WHERE (state = 'pending'",
           "event USING btree (subject, due_at, seq) WHERE (state = 'pending'",
           "UNIQUE event USING btree (subject) WHERE (state = 'running'",
         ],

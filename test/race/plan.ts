@@ -5,7 +5,7 @@ import type { NewEvent } from '../../src/core/event.ts';
 
 export const SUBJECTS = 500;
 export const LANES = 50;
-export const LEASE_MS = 2_500;
+export const LEASE_MS = 4_000;
 /** Every fifth lane is spaced. */
 export const SPACING_MS = 15;
 

@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict';
+import { rename } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
+import { postReceive } from '../../src/cli/post-receive.ts';
+import { createGitRepository } from '../support/git-repository.ts';
 import { type PlainWorld, startPlainWorld } from '../support/plain-world.ts';
 import { until } from '../support/until.ts';
+import { REPO, startWorld } from '../support/world.ts';
 
 /** Pushes to a plain git repository on this machine; there is no GitHub anywhere. */
 describe('a plain git repository with a hook', () => {
@@ -178,7 +184,6 @@ describe('a plain git repository without hooks', () => {
 
   test('a repository that goes is said to be gone, and watched again when it is back', async () => {
     const { prisma } = world.database.database;
-    const { rename } = await import('node:fs/promises');
     const { path } = world.repository;
     await rename(path, `${path}.away`);
     await until(async () => (await prisma.repository.findFirstOrThrow()).state === 'removed');
@@ -205,7 +210,33 @@ test('at the first look only the default branch is tested; the others are, when 
     const { prisma } = world.database.database;
     assert.equal(await prisma.branch.count(), 4);
     assert.equal(await prisma.run.count(), 2);
+
+    const said: string[] = [];
+    await postReceive({
+      input: Readable.from([`${'0'.repeat(40)} ${old[2]} refs/heads/d\n`]),
+      directory: world.repository.path,
+      url: world.rcb.publicUrl,
+      secretFile: join(world.env['RCB_DATA_DIR']!, 'git-hook-secret'),
+      say: (line) => void said.push(line),
+    });
+    assert.match(said.join(), /the push is tested/);
+    assert.equal((await world.run(old[2]!)).verdict, 'passed');
   } finally {
     await world.stop();
+  }
+});
+
+test('plain repositories and a GitHub App are served by one bot', async () => {
+  const repository = await createGitRepository();
+  const world = await startWorld({ yaml: `git: [ ${JSON.stringify(repository.path)} ]\npoll: { git: 1 }` });
+  try {
+    const plain = await repository.commit({ 'ci/run': { executable: '#!/bin/sh\n' } });
+    assert.equal((await world.run(plain)).verdict, 'passed');
+    const sha = await world.github.commit(REPO, 'main', { files: { a: '1' } });
+    assert.equal((await world.check(sha, 'rcb')).conclusion, 'success');
+    assert.equal((await fetch(`${world.rcb.publicUrl}/hooks/git`, { method: 'POST', body: '{}' })).status, 401);
+  } finally {
+    await world.stop();
+    await repository.remove();
   }
 });

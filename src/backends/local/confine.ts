@@ -23,8 +23,8 @@ export interface Confined {
   accounts: string;
   /** The build's control groups. */
   cgroups: string[];
-  /** Whether those limit the memory. */
-  isMemoryGrouped: boolean;
+  /** What those limit. */
+  grouped: { memory: boolean; processes: boolean };
 }
 
 /** Where bubblewrap shows a build's scratch: the same for all builds, so that what they cache by path is found again. */
@@ -79,16 +79,16 @@ function ownNetwork(sandbox: Sandbox): string[] {
 }
 
 /** Process limits do not bind root, and are counted by user: only of use with a user, or a user namespace, of its own. */
-function prlimit({ sandbox, limits, uid, isMemoryGrouped }: Confined): string[] {
+function prlimit({ sandbox, limits, uid, grouped }: Confined): string[] {
   const hasOwnCount = uid !== undefined || sandbox.isolation === 'bubblewrap';
   return [
     'prlimit',
     '--core=0',
     `--fsize=${limits.diskBytes}`,
     `--nofile=${Math.min(openFiles, hardOpenFiles())}`,
-    ...(hasOwnCount ? [`--nproc=${limits.processes}`] : []),
+    ...(hasOwnCount && !grouped.processes ? [`--nproc=${limits.processes}`] : []),
     // The supervisor adds up and says what it found; this is for who is faster than it looks.
-    ...(isMemoryGrouped ? [] : [`--data=${Math.round(limits.memoryBytes * 1.25) + 2 ** 28}`]),
+    ...(grouped.memory ? [] : [`--data=${Math.round(limits.memoryBytes * 1.25) + 2 ** 28}`]),
   ];
 }
 
@@ -133,11 +133,11 @@ function systemMounts({ sandbox, accounts }: Confined): string[] {
     ...systemTrees.filter(existsSync).flatMap((path) => ['--ro-bind', path, path]),
     ...hidden.filter(existsSync).flatMap((path) => ['--tmpfs', path, '--remount-ro', path]),
     ...linksToUsr.flatMap(likeOurs),
+    // bubblewrap makes parents for itself alone (0700), and the build is somebody else.
+    ...['/etc', '/etc/ssl', dirname(shownAt.sources)].flatMap((path) => ['--perms', '0755', '--dir', path]),
     ...etc.flatMap((name) => ['--ro-bind-try', `/etc/${name}`, `/etc/${name}`]),
     ...['passwd', 'group'].flatMap((name) => ['--ro-bind', join(accounts, name), `/etc/${name}`]),
     ...(sandbox.network === 'on' ? ['--ro-bind-try', '/etc/resolv.conf', '/etc/resolv.conf'] : []),
-    // Parents of what is bound below must be open to the build's user.
-    ...['--perms', '0755', '--dir', dirname(shownAt.sources)],
   ];
 }
 

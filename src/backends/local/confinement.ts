@@ -41,7 +41,7 @@ export async function confine(build: {
   const argv = confinedArgv({
     ...{ argv: job.argv, directory: job.directory, scratch, sandbox, limits, uid, accounts: work },
     cgroups: cgroups.map(({ directory }) => directory),
-    isMemoryGrouped: cgroups.some(({ memory }) => memory),
+    grouped: { memory: cgroups.some(({ memory }) => memory), processes: cgroups.some(({ pids }) => pids) },
   });
   return { argv, cgroups, scratch: directories };
 }

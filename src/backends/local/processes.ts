@@ -65,7 +65,7 @@ function refuseToMarkAll({ session, environmentEntry, pidNamespace, uid, cgroups
 }
 
 export function hasProcessesOf(uid: number): boolean {
-  return everyPid().some((pid) => usersOf(pid).includes(uid));
+  return processesOf({ uid }).length > 0;
 }
 
 /** Send a signal to all processes of a build, first to the command's group in one go: what it forks meanwhile gets it too.
