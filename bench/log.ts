@@ -2,8 +2,8 @@
  * Archiving a 200 MB build log (`npm run bench:log`), beside `zstd -3` on the same file, interleaved; and the time to the
  * first screen of its page at the start, in the middle and at the end.
  *
- * The archive is appended to as `build.follow` does it, in chunks of 64 KiB that are durable one by one, masked, hashed
- * and indexed; zstd only compresses, in one thread, and syncs at the end.
+ * The log is kept by the code of `build.follow`: masked, hashed, indexed, and durable piece by piece. zstd only compresses,
+ * in one thread, and syncs once, at the end.
  */
 import { fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -42,7 +42,7 @@ try {
   let count = 0;
   const measured = await interleaved(
     {
-      archive: () => archiveOnce(`log-${++count}`),
+      archive: () => archiveOnce(`build${++count}`),
       zstd: async () => {
         const target = join(directory, 'build.log.zst');
         const begun = performance.now();
@@ -73,9 +73,9 @@ try {
   await rm(directory, { recursive: true, force: true });
 }
 
-async function archiveOnce(id: string): Promise<Archived> {
+async function archiveOnce(build: string): Promise<Archived> {
   const before = await bytesUnder(archiveDir);
-  const child = fork(join(import.meta.dirname, 'support', 'archiver.ts'), [archiveDir, file, id], {
+  const child = fork(join(import.meta.dirname, 'support', 'archiver.ts'), [archiveDir, file, build], {
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
   });
   const ended = once(child, 'exit');
@@ -84,7 +84,7 @@ async function archiveOnce(id: string): Promise<Archived> {
     ended.then(([code]) => Promise.reject(new Error(`The archiver ended with ${code}.`))),
   ]);
   await ended;
-  const { seconds, lines, idleBytes, peakBytes } = told;
+  const { seconds, id, lines, idleBytes, peakBytes } = told;
   return { seconds, lines, id, stored: (await bytesUnder(archiveDir)) - before, memory: peakBytes - idleBytes };
 }
 

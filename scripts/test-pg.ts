@@ -1,7 +1,7 @@
 /**
  * Runs tests on a real PostgreSQL, started for them and stopped after them.
  *
- *   node scripts/test-pg.ts                       all tests but those in a browser
+ *   node scripts/test-pg.ts                       all tests but the long ones and those in a browser
  *   node scripts/test-pg.ts test/x.test.ts …      arguments of `node --test`
  *   node scripts/test-pg.ts -- command argument…  any command, with RCB_TEST_DATABASE_URL
  */
@@ -12,9 +12,11 @@ import { join } from 'node:path';
 import { startPostgres } from '../test/support/postgres.ts';
 
 const root = join(import.meta.dirname, '..');
+/** Run by commands of their own. */
+const SUITES_OF_THEIR_OWN = [join('test', 'browser'), join('test', 'long')];
 const arguments_ = process.argv.slice(2);
 const [command, ...rest] =
-  arguments_[0] === '--' ? arguments_.slice(1) : [process.execPath, '--test', ...(await tests())];
+  arguments_[0] === '--' ? arguments_.slice(1) : [process.execPath, '--test', '--test-concurrency=3', '--test-timeout=120000', ...(await tests())];
 if (!command) {
   console.error('There is no command after "--".');
   process.exit(2);
@@ -47,5 +49,5 @@ try {
 async function tests(): Promise<string[]> {
   if (arguments_.length > 0) return arguments_;
   const found = await Array.fromAsync(glob('test/**/*.test.ts', { cwd: root }));
-  return found.filter((path) => !path.startsWith(join('test', 'browser'))).sort();
+  return found.filter((path) => !SUITES_OF_THEIR_OWN.some((folder) => path.startsWith(folder))).sort();
 }

@@ -96,7 +96,7 @@ hook
   .argument('<path>', 'a git repository on this machine')
   .option('--wait [duration]', 'who pushes waits for the verdict, at most so long (30m)')
   .option('--url <url>', 'where the bot listens; default: as HOST and PORT say')
-  .option('--secret-file <path>', 'default: git-hook-secret in the data directory')
+  .option('--secret-file <path>', 'put a copy of the secret there, for who may not read the data directory')
   .option('--force', 'replace a hook that is not ours; it is kept beside')
   .action(async (path: string, options: HookOptions) => {
     const { installHook } = await import('./cli/hook-install.ts');

@@ -1,19 +1,32 @@
-/** Archives a file as a log, in a process of its own, whose memory is therefore the archive's: `node archiver.ts DIR FILE
- *  LOG`. Tells its parent the seconds, and the memory before and at the peak. */
+/**
+ * Archives a file as the log of a build, in a process of its own, whose memory is therefore the archive's:
+ * `node archiver.ts DIR FILE BUILD`. It is done as the effect `build.follow` does it; only the backend is a stand-in,
+ * whose log is the file. Tells its parent the seconds, and the memory before and at the peak.
+ */
 import { createReadStream } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { openDiskArchive } from '../../src/archive/disk.ts';
+import type { Backend } from '../../src/backends/backend.ts';
+import { attemptId, attemptNumber, type JobObservation } from '../../src/core/build.ts';
+import type { Build } from '../../src/core/model.ts';
+import { keepOutput } from '../../src/effects/logs.ts';
 
-const [dir, file, id] = process.argv.slice(2) as [string, string, string];
+const [dir, file, buildId] = process.argv.slice(2) as [string, string, string];
 // As in the bot: some secrets are looked for.
 const archive = await openDiskArchive({ dir, secrets: ['hunter2-hunter2', 'a-token-that-is-not-there'] });
+const backend = {
+  readLog: async (_id: string, _job: unknown, from: number) => createReadStream(file, { start: from }),
+  listArtifacts: async () => [],
+} as unknown as Backend;
+const build = { id: buildId, externalId: 'external', earlierAttempts: 0 } as unknown as Build;
+const job: JobObservation = { name: 'bench', attempt: 1, state: 'finished', verdict: 'passed' };
+
 const idleBytes = process.memoryUsage.rss();
 const begun = performance.now();
-const writer = await archive.openLog(id);
-for await (const chunk of createReadStream(file)) await writer.append(chunk as Buffer);
-const { bytes, lines, sha256 } = await writer.end();
+const { log } = await keepOutput(backend, build, job, archive, new AbortController().signal);
 const seconds = (performance.now() - begun) / 1_000;
-process.send!({ seconds, bytes, lines, sha256, idleBytes, peakBytes: await peakMemory() });
+const id = attemptId(build.id, job.name, attemptNumber(build, job));
+process.send!({ seconds, id, lines: log!.lines, idleBytes, peakBytes: await peakMemory() });
 process.disconnect();
 
 /** The kernel's own record, which misses no moment. */

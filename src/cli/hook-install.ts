@@ -11,7 +11,7 @@ export interface HookInstall {
   path: string;
   /** Where the bot listens; default: as the configuration says. */
   url?: string;
-  /** Another place of the secret, for pushers who may not read the data directory. */
+  /** Where a copy of the secret goes, for pushers who may not read the data directory. */
   secretFile?: string;
   /** Pushers wait for the verdict, at most so long: `30m`. */
   wait?: string;
@@ -27,8 +27,7 @@ export async function installHook(options: HookInstall): Promise<string[]> {
   const identity = await identityOf(options.path);
   const directory = await gitDirectoryOf(identity);
   if (directory === undefined) throw new Error(`There is no git repository in ${identity}.`);
-  const secretPath = resolve(options.secretFile ?? secretFile(options.config.dataDir));
-  await ensureSecret(secretPath);
+  const secretPath = await placeSecret(options);
   const hooks = await hooksDirectory(identity, directory);
   const command = hookCommand(options, secretPath);
   const backup = await makeWay(join(hooks, 'post-receive'), command, options.force ?? false);
@@ -42,6 +41,15 @@ export async function installHook(options: HookInstall): Promise<string[]> {
     `Who pushes must be able to read ${secretPath}.`,
     ...(await howToAdd(identity, options.config)),
   ];
+}
+
+/** A copy keeps the mode and the owner that its file has; a new one is its writer's only. */
+async function placeSecret({ secretFile: copy, config }: HookInstall): Promise<string> {
+  const own = resolve(secretFile(config.dataDir));
+  const secret = await ensureSecret(own);
+  if (copy === undefined || resolve(copy) === own) return own;
+  await writeFile(resolve(copy), `${secret}\n`, { mode: 0o600 });
+  return resolve(copy);
 }
 
 /** As git finds it: core.hooksPath moves it, in the repository's configuration or in the user's. */

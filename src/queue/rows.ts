@@ -77,7 +77,7 @@ export async function insertEffects(
     FROM jsonb_to_recordset(${JSON.stringify([...wishes.values()])}::jsonb)
       AS wish (id text, kind text, target text, lane text, payload jsonb, after float8)
     ORDER BY kind, target
-    ON CONFLICT (kind, target) WHERE state = 'pending' DO UPDATE SET lane = effect.lane`;
+    ON CONFLICT (kind, target) WHERE state = 'pending' DO UPDATE SET payload = EXCLUDED.payload`;
 }
 
 /** Tell idle workers, here and in other instances, once this transaction commits. */

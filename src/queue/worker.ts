@@ -183,12 +183,23 @@ export function startWorker(options: WorkerOptions): Worker {
         }
       };
       const timer = setTimeout(() => abort.abort(new Error('RCB is being stopped')), graceMs);
-      await drained();
+      let giveUpWaiting: NodeJS.Timeout | undefined;
+      const deaf = new Promise<void>((resolve) => {
+        giveUpWaiting = setTimeout(resolve, graceMs + DEAF_MS);
+      });
+      await Promise.race([drained(), deaf]);
+      if (running.size > 0) {
+        log.warn({ rows: [...running.keys()] }, 'Stopping although some work does not end; it is taken over later');
+      }
       clearTimeout(timer);
+      clearTimeout(giveUpWaiting);
       clearInterval(heartbeat);
     },
   };
 }
+
+/** What does not end this long after it was aborted is not waited for. */
+const DEAF_MS = 5_000;
 
 const nameOf = (row: Claimed<unknown>): string => `${row.id}:${row.fence}`;
 

@@ -91,6 +91,16 @@ test('what listens everywhere is called on loopback, and --url says otherwise', 
   assert.match(await readFile(hook, 'utf8'), /--url http:\/\/bot:4000 /);
 });
 
+test('a copy of the secret is for who may not read the data directory, and keeps its mode', async (t) => {
+  const { install, hook, dir } = await setUp(t);
+  const copy = join(dir, 'copy');
+  await writeFile(copy, '', { mode: 0o640 });
+  await install({ secretFile: copy });
+  assert.equal(await readFile(copy, 'utf8'), await readFile(join(dir, 'data', 'git-hook-secret'), 'utf8'));
+  assert.equal((await stat(copy)).mode & 0o777, 0o640);
+  assert.ok((await readFile(hook, 'utf8')).includes(`--secret-file ${copy}`));
+});
+
 test('a hook whose node is gone says so, and the push succeeds', async (t) => {
   const { install, repository, dir } = await setUp(t);
   await install({ node: '/nowhere/node' });

@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import type { Effect } from '../../src/core/effect.ts';
 import type { Event } from '../../src/core/event.ts';
 import type { HandlerContext } from '../../src/handlers/handler.ts';
 import { onTick } from '../../src/handlers/tick.ts';
 import { openLog } from '../../src/log.ts';
 import { openQueue } from '../../src/queue/prisma.ts';
-import type { Queue } from '../../src/queue/queue.ts';
+import { LeaseLost, type Queue, type Told } from '../../src/queue/queue.ts';
+import { insertEffects } from '../../src/queue/rows.ts';
 import { createTick, startTicker } from '../../src/queue/ticker.ts';
 import { openStore } from '../../src/store/prisma.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
@@ -107,6 +109,24 @@ describe('ticks in the queue', () => {
     await queue.tick('obs', 1_000);
     const left = (await prisma.event.findMany({ where: { createdAt: new Date(0) } })).map(({ key }) => key);
     assert.deepEqual(left.sort(), ['b', 'c']);
+  });
+
+  test('what a poll saw is stored with its end, and its row is gone', async () => {
+    const { prisma } = testing.database;
+    const repository = { key: 'git:1', name: 'one' };
+    const effect: Effect = { kind: 'poll.branches', repository };
+    await prisma.$transaction((client) => insertEffects(client, [{ effect }], { newId: () => 'poll-1' }));
+    const [row] = await queue.claimEffects({ worker: 'w', most: 5, leaseMs: 60_000 });
+    const event: Event = { kind: 'branch.hinted', repository, ref: 'refs/heads/main', sha: 'a'.repeat(40) };
+    const told: Told[] = [{ source: 'poll', delivery: 'poll:k', event: { key: 'k', event } }];
+    await queue.completeEffect(row!, { events: [], told: [...told, ...told], forget: true });
+    assert.equal(await prisma.effect.count(), 0);
+    const stored = await prisma.event.findUniqueOrThrow({ where: { key: 'k' }, include: { sightings: true } });
+    assert.deepEqual(
+      [stored.state, Boolean(stored.pollAt), stored.hookAt, stored.sightings.length],
+      ['pending', true, null, 1],
+    );
+    await assert.rejects(queue.completeEffect(row!, { events: [], told, forget: true }), LeaseLost);
   });
 
   test('facts tell who has seen a key', async () => {

@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, test } from 'node:test';
 import { postReceive } from '../../src/cli/post-receive.ts';
+import { ensureSecret } from '../../src/forge/git/secret.ts';
+import { SIGNATURE_HEADER, signatureOf } from '../../src/forge/git/wire.ts';
 import { createGitRepository } from '../support/git-repository.ts';
 import { type PlainWorld, startPlainWorld } from '../support/plain-world.ts';
 import { until } from '../support/until.ts';
@@ -84,9 +86,30 @@ describe('a plain git repository with a hook', () => {
   });
 
   test('a telling with a wrong signature is refused, and one without sense', async () => {
-    const tell = (body: string) => fetch(`${world.rcb.publicUrl}/hooks/git`, { method: 'POST', body });
-    assert.equal((await tell('{}')).status, 401);
-    assert.equal((await fetch(`${world.rcb.publicUrl}/hooks/git`)).status, 405);
+    const url = `${world.rcb.publicUrl}/hooks/git`;
+    assert.equal((await fetch(url)).status, 405);
+    assert.equal((await fetch(url, { method: 'POST', body: '{}' })).status, 401);
+    const secret = await ensureSecret(join(world.env['RCB_DATA_DIR']!, 'git-hook-secret'));
+    const tell = async (body: string) => {
+      const headers = { [SIGNATURE_HEADER]: signatureOf(body, secret) };
+      const response = await fetch(url, { method: 'POST', body, headers });
+      return `${response.status} ${await response.text()}`;
+    };
+    assert.match(await tell('{"path":'), /^400 It is not JSON/);
+    assert.match(await tell('{"path":"relative","updates":[]}'), /^400 .*path/);
+    assert.match(
+      await tell('{"path":"/srv/git/other.git","updates":[]}'),
+      /^404 RCB does not watch \/srv\/git\/other\.git/,
+    );
+    assert.match(await tell(`"${'x'.repeat(1_100_000)}"`), /^413 /);
+    const { prisma } = world.database.database;
+    const before = await prisma.event.count();
+    const odd = {
+      path: world.repository.path,
+      updates: [{ ref: 'refs/heads/a..b', old: 'a'.repeat(40), new: 'b'.repeat(40) }],
+    };
+    assert.match(await tell(JSON.stringify(odd)), /^202 .*is not tested: its name is too long or malformed/);
+    assert.equal(await prisma.event.count(), before);
   });
 });
 

@@ -11,8 +11,8 @@ import { isolate, scratchRootOf } from '../../src/backends/local/isolation.ts';
 import type { Isolation } from '../../src/backends/local/job.ts';
 import type { LocalBackend, LocalOptions } from '../../src/backends/local/local.ts';
 import { hasProcessesOf, identify, processesOf } from '../../src/backends/local/processes.ts';
+import { Bench, shellOf } from '../adapters/backend-local-bench.ts';
 import { backendContract, never, until } from '../contracts/backend.ts';
-import { Bench, shellOf } from './backend-local-bench.ts';
 
 /**
  * Builds that mean harm, or do it by mistake, under every isolation. Each attack carries its own cap (a count, a size, a
