@@ -11,6 +11,7 @@ import { openLocalBackend } from './backends/local/local.ts';
 import { startBot } from './bot.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { BackendConfig, Config, GitHubConfig } from './config/config.ts';
+import { localSettings } from './config/local.ts';
 import { type Database, isDatabaseAway, openDatabase } from './database/database.ts';
 import { applyMigrations, pendingMigrations } from './database/migrate.ts';
 import type { Forge } from './forge/forge.ts';
@@ -221,18 +222,8 @@ async function openBackends(
         name: config.name,
         dir: join(parts.dataDir, 'local', config.name),
         archive: parts.archive,
-        command: config.command,
-        slots: config.slots,
-        timeoutS: config.timeout / 1_000,
-        silenceS: config.silence / 1_000,
-        outputLimitBytes: config.outputLimit,
-        sandbox: config.sandbox,
-        network: config.network,
-        limits: { memoryBytes: config.memory, processes: config.processes, diskBytes: config.disk },
+        ...localSettings(config),
         hidden: [parts.dataDir, process.cwd(), resolve(import.meta.dirname, '..')],
-        artifacts: config.artifacts.length
-          ? { globs: config.artifacts, maxFiles: MOST_ARTIFACTS, maxBytes: MOST_ARTIFACT_BYTES }
-          : undefined,
         killGraceMs: parts.timing?.killGraceMs,
         clock: parts.clock,
       }),
@@ -240,9 +231,6 @@ async function openBackends(
   }
   return backends;
 }
-
-const MOST_ARTIFACTS = 1_000;
-const MOST_ARTIFACT_BYTES = 2 * 1024 ** 3;
 
 /** A repository's key begins with its forge's name. */
 function forgeOf(key: string, forges: Forge[]): Forge {

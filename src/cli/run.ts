@@ -9,6 +9,7 @@ import type { Backend, BuildObservation, JobObservation } from '../backends/back
 import { openLocalBackend } from '../backends/local/local.ts';
 import { systemClock } from '../clock.ts';
 import type { LocalBackendConfig } from '../config/config.ts';
+import { localSettings } from '../config/local.ts';
 import { type Git, openGit } from '../sources/git.ts';
 import { packTree } from '../sources/tarball.ts';
 
@@ -58,13 +59,8 @@ async function runIn(dir: string, options: RunHere): Promise<number> {
     name: 'here',
     dir: join(dir, 'local'),
     archive,
-    command: settings.command,
+    ...localSettings(settings),
     slots: 1,
-    timeoutS: settings.timeout / 1_000,
-    silenceS: settings.silence / 1_000,
-    outputLimitBytes: settings.outputLimit,
-    sandbox: settings.sandbox,
-    network: settings.network,
     clock: systemClock,
   });
   const begun = Date.now();
