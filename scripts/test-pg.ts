@@ -12,11 +12,14 @@ import { join } from 'node:path';
 import { startPostgres } from '../test/support/postgres.ts';
 
 const root = join(import.meta.dirname, '..');
-/** Run by commands of their own. */
+/** Run by commands of their own, but for the long tests of the database: a server answers differently. */
 const SUITES_OF_THEIR_OWN = [join('test', 'browser'), join('test', 'long')];
+const LONG_ONES_HERE = [join('test', 'long', 'database-migrations')];
 const arguments_ = process.argv.slice(2);
 const [command, ...rest] =
-  arguments_[0] === '--' ? arguments_.slice(1) : [process.execPath, '--test', '--test-concurrency=3', '--test-timeout=120000', ...(await tests())];
+  arguments_[0] === '--'
+    ? arguments_.slice(1)
+    : [process.execPath, '--test', '--test-concurrency=3', '--test-timeout=120000', ...(await tests())];
 if (!command) {
   console.error('There is no command after "--".');
   process.exit(2);
@@ -49,5 +52,6 @@ try {
 async function tests(): Promise<string[]> {
   if (arguments_.length > 0) return arguments_;
   const found = await Array.fromAsync(glob('test/**/*.test.ts', { cwd: root }));
-  return found.filter((path) => !SUITES_OF_THEIR_OWN.some((folder) => path.startsWith(folder))).sort();
+  const isIn = (places: string[], path: string) => places.some((place) => path.startsWith(place));
+  return found.filter((path) => !isIn(SUITES_OF_THEIR_OWN, path) || isIn(LONG_ONES_HERE, path)).sort();
 }

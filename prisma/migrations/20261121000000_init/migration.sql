@@ -360,7 +360,7 @@ ALTER TABLE "artifact" ADD CONSTRAINT "artifact_attempt_id_fkey" FOREIGN KEY ("a
 -- AddForeignKey
 ALTER TABLE "check" ADD CONSTRAINT "check_run_id_fkey" FOREIGN KEY ("run_id") REFERENCES "run"("id") ON DELETE CASCADE ON UPDATE CASCADE;
 
--- What a Prisma schema cannot say (partial indexes). test/adapters/database-migrations.test.ts names each.
+-- What a Prisma schema cannot say (partial indexes). test/long/database-migrations.test.ts names each.
 
 -- One event of a subject, and one effect of a lane, runs at a time: this decides the race of two claims.
 CREATE UNIQUE INDEX "event_subject_running_key" ON "event"("subject") WHERE "state" = 'running';
