@@ -63,7 +63,11 @@ try {
     logMB: round(size / MB),
     lines: archived.lines,
     archive: { mbPerSecond: round(ours), storedMB: round(archived.stored / MB) },
-    zstd: { mbPerSecond: round(theirs), storedMB: round(measured.zstd[0]!.stored / MB), by: withCli ? 'cli' : 'node:zlib' },
+    zstd: {
+      mbPerSecond: round(theirs),
+      storedMB: round(measured.zstd[0]!.stored / MB),
+      by: withCli ? 'cli' : 'node:zlib',
+    },
     ratio: { speed: round(ours / theirs), bytes: round(archived.stored / measured.zstd[0]!.stored) },
     peakMemoryAboveIdleMB: round(Math.max(...measured.archive.map(({ memory }) => memory)) / MB),
     firstScreenMs: await firstScreens(archived),
@@ -104,7 +108,9 @@ async function hasZstd(): Promise<boolean> {
 }
 
 async function compressByCli(target: string): Promise<void> {
-  const child = spawn('zstd', ['-3', '-T1', '-q', '-f', file, '-o', target], { stdio: ['ignore', 'ignore', 'inherit'] });
+  const child = spawn('zstd', ['-3', '-T1', '-q', '-f', file, '-o', target], {
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
   const [code] = await once(child, 'exit');
   if (code !== 0) throw new Error(`zstd ended with ${code}.`);
 }
@@ -135,7 +141,8 @@ async function firstScreens({ id, lines }: Archived) {
           const begun = performance.now();
           const response = await get(`/runs/01run/jobs/job1?from=${from}`);
           const page = await response.text();
-          if (response.status !== 200 || !page.includes(`id="L${from}"`)) throw new Error(`No line ${from} on the page.`);
+          if (response.status !== 200 || !page.includes(`id="L${from}"`))
+            throw new Error(`No line ${from} on the page.`);
           return performance.now() - begun;
         },
       ]),

@@ -1,10 +1,16 @@
-import { createWriteStream } from 'node:fs';
 import { once } from 'node:events';
+import { createWriteStream } from 'node:fs';
 
 /** A log like that of a large build: compiler lines, test lines, a few warnings with colours; always the same one. */
 
 const CHUNK_BYTES = 256 * 1024;
-const PATHS = ['src/core/interp.c', 'src/gc/collect.c', 'src/6model/reprs/P6opaque.c', 'src/strings/ops.c', 'src/spesh/graph.c'];
+const PATHS = [
+  'src/core/interp.c',
+  'src/gc/collect.c',
+  'src/6model/reprs/P6opaque.c',
+  'src/strings/ops.c',
+  'src/spesh/graph.c',
+];
 
 /** Answers its lines. */
 export async function writeBuildLog(path: string, bytes: number): Promise<number> {

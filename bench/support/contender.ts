@@ -99,7 +99,12 @@ async function insert(prisma: PrismaClient, id: string, { ref, after, repository
       key: `delivery:${id}`,
       kind: 'branch.hinted',
       subject: `branch:github:${repository.id}:${ref}`,
-      payload: { kind: 'branch.hinted', repository: { key: repository.id, name: repository.full_name }, ref, sha: after },
+      payload: {
+        kind: 'branch.hinted',
+        repository: { key: repository.id, name: repository.full_name },
+        ref,
+        sha: after,
+      },
       state: 'pending',
       dueAt: now,
       createdAt: now,

@@ -28,16 +28,16 @@ export function tell(bench: string, figures: object): void {
   console.log(JSON.stringify({ bench, ...figures }));
 }
 
+type Measures = Record<string, () => Promise<unknown>>;
+type Measured<M extends Measures> = { [Name in keyof M]: Awaited<ReturnType<M[Name]>>[] };
+
 /** One after another, again and again: whatever else the machine does meets all of them. Answers what each measured. */
-export async function interleaved<Name extends string, T>(
-  measures: Record<Name, () => Promise<T>>,
-  rounds: number,
-): Promise<Record<Name, T[]>> {
-  const names = Object.keys(measures) as Name[];
-  const results = Object.fromEntries(names.map((name) => [name, [] as T[]])) as Record<Name, T[]>;
+export async function interleaved<M extends Measures>(measures: M, rounds: number): Promise<Measured<M>> {
+  const results = Object.fromEntries(Object.keys(measures).map((name) => [name, [] as unknown[]]));
   for (let round = 0; round < rounds; round += 1) {
     // Who comes first in one round comes last in the next.
-    for (const name of round % 2 === 0 ? names : names.toReversed()) results[name].push(await measures[name]());
+    const names = round % 2 === 0 ? Object.keys(measures) : Object.keys(measures).toReversed();
+    for (const name of names) results[name]!.push(await measures[name]!());
   }
-  return results;
+  return results as Measured<M>;
 }

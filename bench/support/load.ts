@@ -41,7 +41,8 @@ export class Connection {
     const end = this.#answer.indexOf('\r\n\r\n');
     if (end < 0) return;
     const length = /^content-length: *(\d+)/im.exec(this.#answer.slice(0, end))?.[1];
-    const isWhole = length === undefined ? this.#answer.endsWith('\r\n0\r\n\r\n') : this.#answer.length >= end + 4 + Number(length);
+    const isWhole =
+      length === undefined ? this.#answer.endsWith('\r\n0\r\n\r\n') : this.#answer.length >= end + 4 + Number(length);
     if (!isWhole) return;
     const status = Number(this.#answer.slice(9, 12));
     this.#answer = '';
@@ -76,12 +77,16 @@ export async function fullSpeed(port: number, next: () => Buffer, connections: n
 export async function steady(port: number, next: () => Buffer, perSecond: number, ms: number): Promise<Load> {
   const idle = await Promise.all(Array.from({ length: 16 }, () => Connection.open(port)));
   const all = [...idle];
+  const another = async () => {
+    const opened = await Connection.open(port);
+    all.push(opened);
+    return opened;
+  };
   const times: number[] = [];
   const answers: Promise<void>[] = [];
   const begun = performance.now();
   const sendOne = async (dueAt: number) => {
-    let connection = idle.pop();
-    if (!connection) all.push((connection = await Connection.open(port)));
+    const connection = idle.pop() ?? (await another());
     await timed(connection, next());
     times.push(performance.now() - dueAt);
     idle.push(connection);

@@ -103,7 +103,7 @@ export const openPgBoss: OpenQueue = async (url, concurrency) => {
     enqueue: (number, lane) => boss.send(name, { number }, { singletonKey: `lane${lane}` }),
     work: async (onDone) => {
       const options = { batchSize: concurrency, burstWhenBatchFull: true, pollingIntervalSeconds: 0.5 };
-      await boss.work(name, { ...options, perJobResults: false }, async (jobs) => {
+      await boss.work(name, options, async (jobs) => {
         for (const _ of jobs) onDone();
       });
       return { stop: () => boss.offWork(name, { wait: true }) };
@@ -118,13 +118,15 @@ const openGraphile =
   (batched: boolean): OpenQueue =>
   async (url, concurrency) => {
     const pgPool = new pg.Pool({ connectionString: url, max: concurrency });
-    pgPool.on('error', (error) => console.error(error));
+    const isClosing = (error: Error) => pgPool.ending || console.error(error);
+    pgPool.on('error', isClosing);
+    // It wants both to have a listener.
+    pgPool.on('connect', (client) => client.on('error', isClosing));
     const logger = new Logger(() => () => undefined);
     const utils = await makeWorkerUtils({ pgPool, logger });
     await utils.migrate();
     return {
-      enqueue: (number, lane) =>
-        utils.addJob('bench', { number }, { queueName: `lane${lane}`, maxAttempts: TRIES }),
+      enqueue: (number, lane) => utils.addJob('bench', { number }, { queueName: `lane${lane}`, maxAttempts: TRIES }),
       work: async (onDone) => {
         const batching = { localQueue: { size: concurrency + 1 }, completeJobBatchDelay: 0 };
         const runner = await run({

@@ -19,7 +19,7 @@ export type Event =
   | { kind: 'installation.told'; installation: InstallationFacts }
   | { kind: 'repository.told'; repository: RepositoryRef; change: RepositoryChange }
   /** Signed, and of no use to us (a label was set): kept, so that every delivery is in the ledger. */
-  | { kind: 'hook.noted'; hook: string }
+  | { kind: 'hook.noted'; hook: string; what?: string }
   /** Signed, and not understood: parked with the raw payload, for a person. */
   | { kind: 'hook.unread'; hook: string; why: string }
   /** The clock's: an interval of a poll begins. `at`: its start, ISO 8601. In no ledger. */

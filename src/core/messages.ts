@@ -17,15 +17,15 @@ export const messages = {
   superseded: (sha: string) => `Superseded by ${shortSha(sha)}`,
   nothingToRun: 'Nothing to run',
 
-  supersededWhy: (sha: string) => `a newer commit, ${sha}, took its place`,
+  supersededWhy: (sha: string) => `a newer commit, ${shortSha(sha)}, took its place`,
   baseChanged: (from: string, to: string) => `its base was changed from ${from} to ${to}`,
   pullRequestClosed: 'the pull request was closed',
   pullRequestMerged: 'the pull request was merged',
   branchDeleted: 'the branch was deleted',
-  forkNever: 'pull requests from forks are not tested here (policy.forks is "never")',
+  forkNever: 'Pull requests from forks are not tested here (policy.forks is "never")',
   forkAsk:
-    'this pull request comes from a fork, and its author may not write to this repository: ' +
-    'a maintainer has to allow the test',
+    'This pull request comes from a fork, and its author may not write to this repository: ' +
+    'a maintainer has to allow the test. (This version has no command for it yet: push the branch to the repository.)',
   noBackend: 'nothing to run: no backend serves this repository and branch',
   noJobs: 'nothing to run: the backend found no test to execute',
   privateRepository: 'private repositories are not served: the status site would show them to everybody',

@@ -88,7 +88,13 @@ export function icon(name: IconName): Html {
   );
 }
 
-export type StateWord = RunState | Progress | RunVerdict | 'pending' | 'done' | 'parked';
+export type StateWord =
+  | Exclude<RunState | Progress, 'finished'>
+  | RunVerdict
+  | 'nothing to run'
+  | 'pending'
+  | 'done'
+  | 'parked';
 
 const SIGNS: Record<StateWord, { icon: IconName; tone: 'good' | 'bad' | 'warn' | 'live' | 'quiet' }> = {
   passed: { icon: 'check', tone: 'good' },
@@ -103,7 +109,7 @@ const SIGNS: Record<StateWord, { icon: IconName; tone: 'good' | 'bad' | 'warn' |
   running: { icon: 'running', tone: 'live' },
   queued: { icon: 'queued', tone: 'quiet' },
   pending: { icon: 'queued', tone: 'quiet' },
-  finished: { icon: 'check', tone: 'quiet' },
+  'nothing to run': { icon: 'slash', tone: 'quiet' },
   done: { icon: 'check', tone: 'quiet' },
   parked: { icon: 'warning', tone: 'warn' },
 };
@@ -117,7 +123,9 @@ export function badge(word: string, options: { size?: 'large'; count?: number } 
   return fragment`<span class="badge tone-${sign.tone}${options.size ? ' badge-large' : ''}">${icon(sign.icon)}<span>${count}${word}</span></span>`;
 }
 
-export const stateOf = (row: { state: string; verdict?: Verdict | RunVerdict }): string => row.verdict ?? row.state;
+/** What ended without a verdict had nothing to run: that is neither a pass nor a failure. */
+export const stateOf = (row: { state: string; verdict?: Verdict | RunVerdict }): string =>
+  row.verdict ?? (row.state === 'finished' ? 'nothing to run' : row.state);
 
 /** `3 minutes ago`, with the exact time for whoever points at it. */
 export function timeAgo(at: Date | undefined, now: Date): Html {

@@ -147,6 +147,7 @@ export interface CheckRow {
   error?: string;
 }
 
+/** Without any of them: what was told from outside. With one: also what our own effects and handlers told. */
 export interface FactFilter {
   subject?: string;
   state?: 'pending' | 'running' | 'done' | 'parked';

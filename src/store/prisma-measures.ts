@@ -1,5 +1,5 @@
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import type { Measures } from '../site/reader.ts';
+import type { Measures, QueueCounts } from '../site/reader.ts';
 
 /** What the metrics say of the database, in a handful of queries that the indexes answer. */
 export async function readMeasures(prisma: PrismaClient): Promise<Measures> {
@@ -32,3 +32,28 @@ export async function readMeasures(prisma: PrismaClient): Promise<Measures> {
     builds: builds.map(({ backend, state, _count }) => ({ backend, state, builds: _count })),
   };
 }
+
+/** Unfinished rows only: they are few and indexed, while what is done grows without end. */
+export async function readCounts(prisma: PrismaClient, now: Date): Promise<QueueCounts> {
+  const state = { in: ['pending', 'running', 'parked'] };
+  const due = {
+    where: { state: 'pending', dueAt: { lte: now } },
+    orderBy: { dueAt: 'asc' },
+    select: { dueAt: true },
+  } as const;
+  const [events, effects, event, effect] = await Promise.all([
+    prisma.event.groupBy({ by: ['state'], where: { state }, _count: true }),
+    prisma.effect.groupBy({ by: ['state'], where: { state }, _count: true }),
+    prisma.event.findFirst(due),
+    prisma.effect.findFirst(due),
+  ]);
+  const oldest = [event, effect].filter((row) => row !== null).map((row) => row.dueAt.getTime());
+  return {
+    events: byState(events),
+    effects: byState(effects),
+    oldestPendingAt: oldest.length > 0 ? new Date(Math.min(...oldest)) : undefined,
+  };
+}
+
+const byState = (groups: { state: string; _count: number }[]): Record<string, number> =>
+  Object.fromEntries(groups.map((group) => [group.state, group._count]));

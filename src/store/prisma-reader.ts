@@ -11,14 +11,13 @@ import type {
   JobRow,
   Listed,
   Page,
-  QueueCounts,
   Reader,
   RunDetails,
   RunFilter,
   RunRow,
   SourceRow,
 } from '../site/reader.ts';
-import { readMeasures } from './prisma-measures.ts';
+import { readCounts, readMeasures } from './prisma-measures.ts';
 
 /**
  * What the site reads, from the database. Lists are paged by key, and a page costs a fixed number of queries, however
@@ -179,12 +178,15 @@ function runDetails(run: StoredDetails, nextId?: string): RunDetails {
     base: run.baseRef && run.baseSha ? { ref: run.baseRef, sha: run.baseSha } : undefined,
     sources: run.sources.map(sourceRow),
     builds,
-    checks: run.checks.map((check) => ({
-      name: check.name,
-      jobId: maybe(check.jobId),
-      externalId: maybe(check.externalId),
-      error: maybe(check.error),
-    })),
+    // The run's own check first, as the whole comes before its parts.
+    checks: run.checks
+      .toSorted((one, other) => Number(one.jobId !== null) - Number(other.jobId !== null))
+      .map((check) => ({
+        name: check.name,
+        jobId: maybe(check.jobId),
+        externalId: maybe(check.externalId),
+        error: maybe(check.error),
+      })),
     nextId,
   };
 }
@@ -301,8 +303,10 @@ async function listFacts(prisma: PrismaClient, filter: FactFilter, page: Page): 
   const { subject, state, kind } = filter;
   // Ticks are the clock's, not facts; a parked one is stuck, and what is stuck must be seen.
   const noTicks = { OR: [{ NOT: { key: { startsWith: 'tick:' } } }, { state: 'parked' }] };
+  const fromOutside = { OR: [{ hookAt: { not: null } }, { pollAt: { not: null } }, { state: 'parked' }] };
+  const isNarrowed = subject !== undefined || state !== undefined || kind !== undefined;
   const found = await prisma.event.findMany({
-    where: { subject, state, kind, ...where, ...noTicks },
+    where: { subject, state, kind, ...where, AND: [noTicks, ...(isNarrowed ? [] : [fromOutside])] },
     ...order,
     select: FACT,
   });
@@ -373,28 +377,3 @@ async function listRepositories(prisma: PrismaClient) {
     why: maybe(why),
   }));
 }
-
-/** Unfinished rows only: they are few and indexed, while what is done grows without end. */
-async function readCounts(prisma: PrismaClient, now: Date): Promise<QueueCounts> {
-  const state = { in: ['pending', 'running', 'parked'] };
-  const due = {
-    where: { state: 'pending', dueAt: { lte: now } },
-    orderBy: { dueAt: 'asc' },
-    select: { dueAt: true },
-  } as const;
-  const [events, effects, event, effect] = await Promise.all([
-    prisma.event.groupBy({ by: ['state'], where: { state }, _count: true }),
-    prisma.effect.groupBy({ by: ['state'], where: { state }, _count: true }),
-    prisma.event.findFirst(due),
-    prisma.effect.findFirst(due),
-  ]);
-  const oldest = [event, effect].filter((row) => row !== null).map((row) => row.dueAt.getTime());
-  return {
-    events: byState(events),
-    effects: byState(effects),
-    oldestPendingAt: oldest.length > 0 ? new Date(Math.min(...oldest)) : undefined,
-  };
-}
-
-const byState = (groups: { state: string; _count: number }[]): Record<string, number> =>
-  Object.fromEntries(groups.map((group) => [group.state, group._count]));

@@ -52,7 +52,8 @@ async function toldOf(delivery: Delivery, parsed: ParsedHook, options: IntakeOpt
     return { ...base, event: { key: await keyOf(parsed.event, ownKey, options.store), event, occurredAt } };
   }
   const hook = delivery.name.slice(0, 100);
-  if ('noted' in parsed) return { ...base, done: true, event: { key: ownKey, event: { kind: 'hook.noted', hook } } };
+  if ('noted' in parsed)
+    return { ...base, done: true, event: { key: ownKey, event: { kind: 'hook.noted', hook, what: parsed.noted } } };
   const event = { key: ownKey, event: { kind: 'hook.unread', hook, why: parsed.unread } } as const;
   return { ...base, event, parked: parsed.unread, ...(await keepRaw(delivery.body, options.archive)) };
 }

@@ -77,7 +77,7 @@ ${factItem(run.finishedAt ? 'Took' : run.state === 'waiting' ? 'Waiting for' : '
 ${run.supersededBySha ? factItem('Superseded by', shortSha(run.supersededBySha, context.forge.commit(run.repository, run.supersededBySha))) : ''}
 ${run.previousId ? factItem('Re-test of', fragment`<a href="${runPath(run.previousId)}">the run before</a>`) : ''}
 ${run.nextId ? factItem('Tested again', fragment`<a href="${runPath(run.nextId)}">the run after</a>`) : ''}
-${factItem('Run', fragment`<a href="${apiRunPath(run.id)}" title="This run as JSON"><code>${run.id}</code></a>`)}
+${factItem('Run', fragment`<a class="keep" href="${apiRunPath(run.id)}" title="This run as JSON"><code>${run.id}</code></a>`)}
 </dl>`;
 }
 

@@ -60,8 +60,8 @@ ${section(
         ['State', 'Name', 'Kind', 'Note'],
         view.backends.map((backend) => [
           sign(backend.ok),
-          fragment`<strong>${backend.name}</strong>`,
-          backend.kind,
+          fragment`<strong class="keep">${backend.name}</strong>`,
+          fragment`<span class="keep">${backend.kind}</span>`,
           foreign(backend.note),
         ]),
       )
