@@ -7,6 +7,8 @@ import type { Delivery } from './intake.ts';
 const MOST_BYTES = 25 * 1024 * 1024;
 /** A sender that stalls is cut off; GitHub itself gives up after 10 s. */
 const READ_MS = 20_000;
+/** Time to read the answer of a refused hook. */
+const LINGER_MS = 500;
 
 export interface WebhookOptions {
   path: string;
@@ -28,13 +30,22 @@ export function webhookHandler(options: WebhookOptions): NodeHandler {
   return async (req, res) => {
     if (req.url?.split('?', 1)[0] !== options.path) return false;
     const answer = await answerTo(req, options);
+    const text = `${answer.text}\n`;
     res.writeHead(answer.status, {
       'content-type': 'text/plain; charset=utf-8',
+      'content-length': Buffer.byteLength(text),
       connection: answer.close ?? 'keep-alive',
     });
-    res.end(`${answer.text}\n`);
+    if (!answer.close) res.end(text);
+    else hangUp(res, text);
     return true;
   };
+}
+
+/** Answer somebody who is still sending, without reading on: closing at once would take the answer with it. */
+function hangUp(res: ServerResponse, text: string): void {
+  res.write(text);
+  setTimeout(() => res.destroy(), LINGER_MS);
 }
 
 interface Answer {
@@ -89,7 +100,7 @@ async function readBody(req: IncomingMessage): Promise<Buffer | undefined> {
   let bytes = 0;
   const timer = setTimeout(() => req.destroy(), READ_MS);
   try {
-    for await (const chunk of req) {
+    for await (const chunk of req.iterator({ destroyOnReturn: false })) {
       bytes += (chunk as Buffer).length;
       if (bytes > MOST_BYTES) return undefined;
       chunks.push(chunk as Buffer);
