@@ -32,11 +32,29 @@ async function copyLog(
   const writer = await archive.openLog(id);
   if (job.logBytes === undefined || job.logBytes > writer.sourceOffset) {
     const output: Readable = await backend.readLog(externalId, job, writer.sourceOffset, signal);
-    for await (const chunk of output) await writer.append(chunk as Buffer);
+    for await (const chunk of inLargePieces(output)) await writer.append(chunk);
   }
   if (job.state !== 'finished') return { bytes: writer.sourceOffset, lines: writer.lines };
   const { bytes, lines, sha256 }: LogSummary = await writer.end();
   return { bytes, lines, sha256 };
+}
+
+/** A frame's worth: each append is a frame and waits for the disk, and a log that is read at once is read by large ones. */
+const PIECE_BYTES = 1024 * 1024;
+
+/** What is there goes on at the latest when the output ends. */
+async function* inLargePieces(output: Readable): AsyncGenerator<Buffer> {
+  let pieces: Buffer[] = [];
+  let bytes = 0;
+  for await (const chunk of output) {
+    pieces.push(chunk as Buffer);
+    bytes += (chunk as Buffer).length;
+    if (bytes < PIECE_BYTES) continue;
+    yield Buffer.concat(pieces);
+    pieces = [];
+    bytes = 0;
+  }
+  if (bytes > 0) yield Buffer.concat(pieces);
 }
 
 async function keepArtifacts(
