@@ -6,6 +6,7 @@ import { isBranchRef } from '../../core/ref.ts';
 import type { Log } from '../../log.ts';
 import type { Queue, Told } from '../../queue/queue.ts';
 import type { Store } from '../../store/store.ts';
+import { answerHook, type HookAnswer, hookHeader, readHookBody } from '../hook-request.ts';
 import { identityOf, type PlainRepository } from './repositories.ts';
 import {
   DELIVERY_HEADER,
@@ -33,28 +34,25 @@ export interface GitIntakeOptions {
   log: Log;
 }
 
-type Answer = { status: number; json?: PushAnswer; text?: string };
+type Answer = HookAnswer & { json?: PushAnswer };
 
 /** `POST /hooks/git`: what a `post-receive` hook on this machine tells. Answers 202 once it is committed. */
 export function gitHookHandler(options: GitIntakeOptions) {
   return async (req: IncomingMessage, res: ServerResponse): Promise<boolean> => {
     if (req.url?.split('?', 1)[0] !== GIT_HOOK_PATH) return false;
-    const answer = await answerTo(req, options);
-    const type = answer.json ? 'application/json' : 'text/plain';
-    // What was not read to its end cannot be followed by another request.
-    const connection = answer.status === 413 || answer.status === 405 ? 'close' : 'keep-alive';
-    res.writeHead(answer.status, { 'content-type': `${type}; charset=utf-8`, connection });
-    res.end(answer.json ? JSON.stringify(answer.json) : `${answer.text}\n`);
+    const { json, ...answer } = await answerTo(req, options);
+    answerHook(res, json ? { ...answer, text: JSON.stringify(json), type: 'application/json' } : answer);
     return true;
   };
 }
 
 async function answerTo(req: IncomingMessage, options: GitIntakeOptions): Promise<Answer> {
-  if (req.method !== 'POST') return { status: 405, text: 'Hooks of git repositories tell their pushes here, by POST' };
-  const delivery = header(req, DELIVERY_HEADER);
-  const body = await readBody(req);
-  if (body === undefined) return { status: 413, text: 'More than 1 MB, or slower than 10 s' };
-  if (!isSigned(body, header(req, SIGNATURE_HEADER) ?? '', options.secret)) {
+  if (req.method !== 'POST')
+    return { status: 405, text: 'Hooks of git repositories tell their pushes here, by POST', hangUp: true };
+  const delivery = hookHeader(req, DELIVERY_HEADER);
+  const body = await readHookBody(req, { mostBytes: MOST_BYTES, readMs: READ_MS });
+  if (body === undefined) return { status: 413, text: 'More than 1 MB, or slower than 10 s', hangUp: true };
+  if (!isSigned(body, hookHeader(req, SIGNATURE_HEADER) ?? '', options.secret)) {
     options.log.warn({ bytes: body.length }, 'Refused a push that a git hook told: its signature is wrong');
     return {
       status: 401,
@@ -67,7 +65,7 @@ async function answerTo(req: IncomingMessage, options: GitIntakeOptions): Promis
   const repository = options.repositories.find(({ path }) => path === identity);
   if (!repository) return { status: 404, text: `RCB does not watch ${identity}: add it under "git:" in rcb.yaml` };
   try {
-    return { status: 202, json: await store(push.told, repository, delivery, options) };
+    return { status: 202, text: '', json: await store(push.told, repository, delivery, options) };
   } catch (error) {
     options.log.error({ err: error, repository: repository.name }, 'A push could not be stored; polling will find it');
     return { status: 503, text: 'It could not be stored now; polling will find it' };
@@ -133,28 +131,4 @@ function notesOn(told: PushTold, branches: number): string[] {
     ...(odd ? [`${JSON.stringify(odd.ref.slice(0, 100))} is not tested: its name is too long or malformed`] : []),
     ...(branches > MOST_BRANCHES ? [`${branches - MOST_BRANCHES} more branches are looked at by the next poll`] : []),
   ];
-}
-
-/** Only what these headers may have: they go into keys. */
-function header(req: IncomingMessage, name: string): string | undefined {
-  const value = req.headers[name];
-  return typeof value === 'string' && /^[\w=-]{1,200}$/.test(value) ? value : undefined;
-}
-
-async function readBody(req: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  const timer = setTimeout(() => req.destroy(), READ_MS);
-  try {
-    for await (const chunk of req) {
-      bytes += (chunk as Buffer).length;
-      if (bytes > MOST_BYTES) return undefined;
-      chunks.push(chunk as Buffer);
-    }
-    return Buffer.concat(chunks);
-  } catch {
-    return undefined;
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -1,14 +1,13 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Log } from '../../log.ts';
+import { answerHook, type HookAnswer, hookHeader, readHookBody } from '../hook-request.ts';
 import type { Delivery } from './intake.ts';
 
 /** GitHub never sends more than 25 MB (docs.github.com, "Webhook events and payloads"). */
 const MOST_BYTES = 25 * 1024 * 1024;
 /** A sender that stalls is cut off; GitHub itself gives up after 10 s. */
 const READ_MS = 20_000;
-/** Time to read the answer of a refused hook. */
-const LINGER_MS = 500;
 
 export interface WebhookOptions {
   path: string;
@@ -29,54 +28,34 @@ type NodeHandler = (req: IncomingMessage, res: ServerResponse) => Promise<boolea
 export function webhookHandler(options: WebhookOptions): NodeHandler {
   return async (req, res) => {
     if (req.url?.split('?', 1)[0] !== options.path) return false;
-    const answer = await answerTo(req, options);
-    const text = `${answer.text}\n`;
-    res.writeHead(answer.status, {
-      'content-type': 'text/plain; charset=utf-8',
-      'content-length': Buffer.byteLength(text),
-      connection: answer.close ?? 'keep-alive',
-    });
-    if (!answer.close) res.end(text);
-    else hangUp(res, text);
+    answerHook(res, await answerTo(req, options));
     return true;
   };
 }
 
-/** Answer somebody who is still sending, without reading on: closing at once would take the answer with it. */
-function hangUp(res: ServerResponse, text: string): void {
-  res.write(text);
-  setTimeout(() => res.destroy(), LINGER_MS);
-}
-
-interface Answer {
-  status: number;
-  text: string;
-  close?: 'close';
-}
-
-async function answerTo(req: IncomingMessage, { secrets, receive, log }: WebhookOptions): Promise<Answer> {
-  if (req.method !== 'POST') return { status: 405, text: 'GitHub delivers hooks here, by POST' };
-  const id = header(req, 'x-github-delivery');
-  const name = header(req, 'x-github-event');
-  const signature = header(req, 'x-hub-signature-256');
+async function answerTo(req: IncomingMessage, { secrets, receive, log }: WebhookOptions): Promise<HookAnswer> {
+  if (req.method !== 'POST') return { status: 405, text: 'GitHub delivers hooks here, by POST\n' };
+  const id = hookHeader(req, 'x-github-delivery');
+  const name = hookHeader(req, 'x-github-event');
+  const signature = hookHeader(req, 'x-hub-signature-256');
   if (!id || !name || !signature) {
     return {
       status: 400,
-      text: 'X-GitHub-Delivery, X-GitHub-Event and X-Hub-Signature-256 are needed',
-      close: 'close',
+      text: 'X-GitHub-Delivery, X-GitHub-Event and X-Hub-Signature-256 are needed\n',
+      hangUp: true,
     };
   }
-  const body = await readBody(req);
+  const body = await readHookBody(req, { mostBytes: MOST_BYTES, readMs: READ_MS });
   if (body === undefined) {
     log.warn({ delivery: id, hook: name }, 'A hook was not read to its end: too large or too slow');
-    return { status: 413, text: 'More than 25 MB, or slower than 20 s', close: 'close' };
+    return { status: 413, text: 'More than 25 MB, or slower than 20 s\n', hangUp: true };
   }
   if (!isSigned(body, signature, secrets)) {
     log.warn(
       { delivery: id, hook: name, bytes: body.length },
       'Refused a hook: its signature is wrong. Is WEBHOOK_SECRET the App’s?',
     );
-    return { status: 401, text: 'The signature is wrong' };
+    return { status: 401, text: 'The signature is wrong\n' };
   }
   try {
     await receive({ id, name, body: body.toString('utf8') });
@@ -84,33 +63,9 @@ async function answerTo(req: IncomingMessage, { secrets, receive, log }: Webhook
     // Not the error itself: a database's message quotes what it was given, and that is the payload.
     const why = error instanceof Error ? error.message.trim().split('\n').at(-1)?.slice(0, 300) : String(error);
     log.error({ why, delivery: id, hook: name }, 'A hook could not be stored; GitHub is told so and can redeliver it');
-    return { status: 503, text: 'It could not be stored; please redeliver it' };
+    return { status: 503, text: 'It could not be stored; please redeliver it\n' };
   }
-  return { status: 200, text: 'stored' };
-}
-
-/** Only what a header of these may have: they go into log lines and keys. */
-function header(req: IncomingMessage, name: string): string | undefined {
-  const value = req.headers[name];
-  return typeof value === 'string' && /^[\w.=:-]{1,200}$/.test(value) ? value : undefined;
-}
-
-async function readBody(req: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  const timer = setTimeout(() => req.destroy(), READ_MS);
-  try {
-    for await (const chunk of req.iterator({ destroyOnReturn: false })) {
-      bytes += (chunk as Buffer).length;
-      if (bytes > MOST_BYTES) return undefined;
-      chunks.push(chunk as Buffer);
-    }
-    return Buffer.concat(chunks);
-  } catch {
-    return undefined;
-  } finally {
-    clearTimeout(timer);
-  }
+  return { status: 200, text: 'stored\n' };
 }
 
 /** Over the raw bytes, in constant time: a payload that is not UTF-8 has a right signature as well. */
