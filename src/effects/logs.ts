@@ -30,7 +30,8 @@ async function copyLog(
   signal: AbortSignal,
 ): Promise<KeptOutput['log']> {
   const writer = await archive.openLog(id);
-  if (job.logBytes === undefined || job.logBytes > writer.sourceOffset) {
+  // The count saves a look while it runs; it may have been taken before the end, and the end of a log is not to be missed.
+  if (job.state === 'finished' || job.logBytes === undefined || job.logBytes > writer.sourceOffset) {
     const output: Readable = await backend.readLog(externalId, job, writer.sourceOffset, signal);
     for await (const chunk of inLargePieces(output)) await writer.append(chunk);
   }
