@@ -31,7 +31,7 @@ import { createMetrics } from './site/metrics.ts';
 import { createSite, siteHandler } from './site/routes.ts';
 import { openGit } from './sources/git.ts';
 import { openSources } from './sources/index.ts';
-import { openStore } from './store/prisma.ts';
+import { openLookups, openStore } from './store/prisma.ts';
 import { createPrismaReader } from './store/prisma-reader.ts';
 
 /** The composition root: the only file that names an adapter. */
@@ -92,11 +92,12 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
   const backends = await openBackends(config.backends, { dataDir, archive, clock, timing: ports.timing });
   const queue = openQueue(database.prisma, { newId, storeOn: (client) => openStore(client, now) });
   const store = openStore(database.prisma, now);
+  const lookups = openLookups(database.prisma);
 
   const webhook = webhookHandler({
     path: WEBHOOK_PATH,
     secrets: github?.webhookSecrets ?? [],
-    receive: (delivery) => receiveDelivery(delivery, { queue, store, archive, isAway: isDatabaseAway, now }),
+    receive: (delivery) => receiveDelivery(delivery, { queue, store: lookups, archive, isAway: isDatabaseAway, now }),
     log,
   });
   const gitHook: NodeHandler =

@@ -4,6 +4,7 @@ import { isUniqueViolation } from '../database/database.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { Store } from '../store/store.ts';
 import { claimEffectRows, claimEventRows } from './claim.ts';
+import { openPush } from './push.ts';
 import {
   type Claimed,
   type Completion,
@@ -41,7 +42,7 @@ export interface QueueOptions extends RowIds {
 export function openQueue(prisma: PrismaClient, options: QueueOptions): Queue {
   const ids: RowIds = options;
   return {
-    push: (told) => push(prisma, told, ids),
+    push: openPush(prisma, ids, (told) => pushKnown(prisma, told, ids)),
     tick: (source, everyMs) => prisma.$transaction((client) => tick(client, source, everyMs, ids)),
     facts: (keys) => facts(prisma, keys),
     claimEvents: (claim) => claimed<Event>('event', () => claimEventRows(prisma, claim)),
@@ -82,7 +83,8 @@ async function finishEvent(client: Client, row: Claimed<Event>): Promise<void> {
   if (count !== 1) throw new LeaseLost(row);
 }
 
-async function push(prisma: PrismaClient, told: Told[], ids: RowIds): Promise<Pushed[]> {
+/** The long way, for what may be known: look, and add a sighting. */
+async function pushKnown(prisma: PrismaClient, told: Told[], ids: RowIds): Promise<Pushed[]> {
   return prisma.$transaction(async (client) => {
     const now = await databaseNow(client);
     const pushed: Pushed[] = [];

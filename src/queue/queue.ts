@@ -16,7 +16,8 @@ import type { Store } from '../store/store.ts';
  *   row's fence, and what a worker that woke up late wants to commit is refused (LeaseLost).
  */
 export interface Queue {
-  /** Store events told from outside. Answers in the order asked; `known` when only a sighting was added. */
+  /** Store events told from outside; those who tell at the same time share a commit. Answers in the order asked, when
+   *  all are committed; `known` when only a sighting was added. */
   push(told: Told[]): Promise<Pushed[]>;
   /** Store the tick of the interval that begins about now, by the database's clock, unless it is there: however many
    *  instances ask, it is one. Of older ticks only the last few are kept. */

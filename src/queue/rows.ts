@@ -29,9 +29,27 @@ export async function insertEvents(client: Client, events: NewEvent[], ids: RowI
   });
 }
 
+/** An event's row as JSON, for `jsonb_to_recordset`: times are the statement's. */
+export const newRow = (told: Told, place: number, ids: RowIds) => ({
+  place,
+  id: ids.newId(),
+  key: told.event.key,
+  kind: told.event.event.kind,
+  subject: subjectOf(told.event.event),
+  payload: told.event.event,
+  raw: told.raw,
+  raw_sha256: told.rawSha256,
+  state: stateOf(told),
+  error: told.parked,
+  occurred_at: told.event.occurredAt,
+});
+
+const stateOf = (told: Pick<Told, 'parked' | 'done'>): 'pending' | 'done' | 'parked' =>
+  told.parked === undefined ? (told.done ? 'done' : 'pending') : 'parked';
+
 export function eventRow(told: Told, ids: RowIds, now: Date): Prisma.EventCreateManyInput {
   const { key, event, occurredAt } = told.event;
-  const state = told.parked === undefined ? (told.done ? 'done' : 'pending') : 'parked';
+  const state = stateOf(told);
   return {
     id: ids.newId(),
     key,

@@ -1,5 +1,6 @@
 import type { Branch, PullRequest } from '../core/change.ts';
 import type { Run } from '../core/model.ts';
+import { grouped } from '../database/group.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { jobsInclude, type RunRows, rowsOf, runOf, sourcesInclude } from './run-rows.ts';
 import type { Installation, Repository, Store } from './store.ts';
@@ -22,6 +23,25 @@ export function openStore(client: Client, now: () => Date): Store {
     repository: async (key) => repositoryOf(await client.repository.findUnique({ where: { key } })),
     saveRepository: (repository) => saveRepository(client, repository, now()),
   };
+}
+
+/** The lookups of the intake, shared by all hooks that come at the same time; outside any transaction. */
+export function openLookups(client: Client): Pick<Store, 'branch' | 'pullRequest'> {
+  const branch = grouped(async (asked: string[]) => {
+    const rows = await client.branch.findMany({ where: { subject: { in: evenly(asked) } } });
+    return asked.map((subject) => branchOf(rows.find((row) => row.subject === subject) ?? null));
+  });
+  const pullRequest = grouped(async (asked: string[]) => {
+    const rows = await client.pullRequest.findMany({ where: { subject: { in: evenly(asked) } } });
+    return asked.map((subject) => pullRequestOf(rows.find((row) => row.subject === subject) ?? null));
+  });
+  return { branch, pullRequest };
+}
+
+/** Lists of few lengths make few statements, which stay prepared: the last one is repeated up to a power of two. */
+function evenly(subjects: string[]): string[] {
+  const length = 2 ** Math.ceil(Math.log2(subjects.length));
+  return Array.from({ length }, (_, index) => subjects[index] ?? subjects.at(-1)!);
 }
 
 async function loadRun(client: Client, id: string): Promise<Run | undefined> {
