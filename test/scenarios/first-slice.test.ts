@@ -9,6 +9,7 @@ describe('the first slice', () => {
   let world: World;
   before(async () => {
     world = await startWorld({
+      validate: true,
       yaml: 'backends: [{ name: local, kind: local, slots: 2, timeout: 60, silence: 60, artifacts: ["out/*.txt"] }]',
     });
   });
@@ -162,6 +163,11 @@ describe('the first slice', () => {
     await world.github.forcePush(REPO, 'there-and-back', { to: pull.headSha });
     await until(async () => (await world.runs(`?sha=${pull.headSha}`)).length === 2);
     assert.equal((await world.run(pull.headSha)).verdict, 'passed');
+  });
+
+  test('every request of all these stories is as GitHub publishes its API', () => {
+    assert.ok(world.github.requests.some(({ method }) => method === 'PATCH'));
+    assert.deepEqual(world.github.invalidRequests, []);
   });
 
   test('a hook with a wrong signature is refused and stores nothing', async () => {

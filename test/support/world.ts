@@ -6,6 +6,7 @@ import { openLog } from '../../src/log.ts';
 import { type Rcb, startRcb } from '../../src/main.ts';
 import type { NewRepository } from '../standins/github/actions/repositories.ts';
 import { type StandInGitHub, startGitHub } from '../standins/github/index.ts';
+import { validateRequest } from '../standins/github/validate.ts';
 import { type TestDatabase, testDatabase } from './database.ts';
 import { until } from './until.ts';
 
@@ -20,6 +21,8 @@ export interface WorldOptions {
   /** The repository of most stories; default `acme/tool`, with a `ci/run` that passes. */
   files?: NewRepository['files'];
   log?: NodeJS.WritableStream;
+  /** Judge the bot's requests by GitHub's published schema; what it finds is in `github.invalidRequests`. */
+  validate?: boolean;
 }
 
 /** A run as `/api/runs/:id` shows it: the outside surface, not the code's own type. */
@@ -173,7 +176,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const database = await testDatabase();
   const dir = join(database.dataDir, 'github');
   await mkdir(dir, { recursive: true });
-  const github = await startGitHub({ dir });
+  const github = await startGitHub({ dir, onRequest: options.validate ? validateRequest : undefined });
   const world = new World(github, database, options);
   await github.createRepository(REPO, { files: options.files ?? { 'ci/run': script('echo all is well') } });
   await github.createInstallation({ account: 'acme' });
