@@ -12,6 +12,7 @@ import { startBot } from './bot.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { BackendConfig, Config, GitHubConfig } from './config/config.ts';
 import { localSettings } from './config/local.ts';
+import { isServedRepository, type Serving } from './core/serving.ts';
 import { type Database, isDatabaseAway, openDatabase } from './database/database.ts';
 import { applyMigrations, pendingMigrations } from './database/migrate.ts';
 import type { Forge } from './forge/forge.ts';
@@ -94,10 +95,19 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
   const store = openStore(database.prisma, now);
   const lookups = openLookups(database.prisma);
 
+  const serving: Serving = { ...servingOf(config), git: plain.map(({ key, name }) => ({ key, name })) };
   const webhook = webhookHandler({
     path: WEBHOOK_PATH,
     secrets: github?.webhookSecrets ?? [],
-    receive: (delivery) => receiveDelivery(delivery, { queue, store: lookups, archive, isAway: isDatabaseAway, now }),
+    receive: (delivery) =>
+      receiveDelivery(delivery, {
+        queue,
+        store: lookups,
+        archive,
+        isServed: (repository) => isServedRepository(repository, serving),
+        isAway: isDatabaseAway,
+        now,
+      }),
     log,
   });
   const gitHook: NodeHandler =
@@ -140,7 +150,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
   const worker = startBot({
     queue,
     isAway: isDatabaseAway,
-    serving: { ...servingOf(config), git: plain.map(({ key, name }) => ({ key, name })) },
+    serving,
     world: {
       run: (id) => store.run(id),
       branches: (key) => store.branches(key),

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Archive } from '../../archive/archive.ts';
 import { branchSubject, pullRequestSubject } from '../../core/event.ts';
 import { branchFactKey, pullRequestFactKey } from '../../core/fact-key.ts';
+import type { RepositoryRef } from '../../core/model.ts';
 import type { Queue, Told } from '../../queue/queue.ts';
 import type { Store } from '../../store/store.ts';
 import { type ParsedHook, parseHook } from './hooks.ts';
@@ -21,6 +22,9 @@ export interface IntakeOptions {
   queue: Pick<Queue, 'push'>;
   store: Pick<Store, 'branch' | 'pullRequest'>;
   archive: Pick<Archive, 'put'>;
+  /** What is told of others' repositories is keyed by its delivery: on the day when they are served, nothing that was told
+   *  before may look like handled. */
+  isServed(repository: RepositoryRef): boolean;
   /** Is the database unreachable, by this error? */
   isAway(error: unknown): boolean;
   now(): Date;
@@ -49,7 +53,7 @@ async function toldOf(delivery: Delivery, parsed: ParsedHook, options: IntakeOpt
   const ownKey = `delivery:${delivery.id}`;
   if ('event' in parsed) {
     const { event, occurredAt } = parsed;
-    return { ...base, event: { key: await keyOf(parsed.event, ownKey, options.store), event, occurredAt } };
+    return { ...base, event: { key: await keyOf(parsed.event, ownKey, options), event, occurredAt } };
   }
   const hook = delivery.name.slice(0, 100);
   if ('noted' in parsed)
@@ -69,8 +73,9 @@ async function keepRaw(body: string, archive: Pick<Archive, 'put'>): Promise<Pic
 async function keyOf(
   event: Extract<ParsedHook, { event: unknown }>['event'],
   ownKey: string,
-  store: IntakeOptions['store'],
+  { store, isServed }: Pick<IntakeOptions, 'store' | 'isServed'>,
 ): Promise<string> {
+  if ('repository' in event && !isServed(event.repository)) return ownKey;
   switch (event.kind) {
     case 'branch.hinted': {
       const subject = branchSubject(event.repository.key, event.ref);
