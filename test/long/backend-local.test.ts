@@ -7,6 +7,7 @@ import { describe, test } from 'node:test';
 import { BackendError } from '../../src/backends/backend.ts';
 import { openLocalBackend } from '../../src/backends/local/local.ts';
 import { identify, processesOf } from '../../src/backends/local/processes.ts';
+import { Bench, type Entry, eventOf, shellOf, tarball } from '../adapters/backend-local-bench.ts';
 import {
   backendContract,
   jobsAtEnd,
@@ -17,7 +18,6 @@ import {
   observeUntil,
   until,
 } from '../contracts/backend.ts';
-import { Bench, type Entry, eventOf, shellOf, tarball } from './backend-local-bench.ts';
 
 /** What a process has open whose name begins so. */
 function openFilesOf(pid: number, prefix: string): string[] {
