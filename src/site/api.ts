@@ -1,5 +1,5 @@
 import { archivePath, jobLogPath, sourceFileName } from './links.ts';
-import type { BuildRow, FactRow, JobRow, Listed, Page, Reader, RunDetails, RunFilter, SourceRow } from './reader.ts';
+import type { BuildRow, FactRow, JobRow, RunDetails, SourceRow } from './reader.ts';
 
 /** The JSON surface, v1: fields are only added. Times are ISO 8601 UTC, sizes bytes, URLs absolute. */
 export interface ApiRun {
@@ -51,22 +51,6 @@ export interface ApiFact {
   hookAt?: string;
   pollAt?: string;
   state: string;
-}
-
-/** A reader that can tell a whole page of runs with everything below them in a fixed number of queries. */
-export interface RunDetailsLister {
-  listRunDetails(filter: RunFilter, page: Page): Promise<Listed<RunDetails>>;
-}
-
-export async function listRunDetails(
-  reader: Reader & Partial<RunDetailsLister>,
-  filter: RunFilter,
-  page: Page,
-): Promise<Listed<RunDetails>> {
-  if (reader.listRunDetails) return reader.listRunDetails(filter, page);
-  const { rows, next } = await reader.listRuns(filter, page);
-  const details = await Promise.all(rows.map((row) => reader.run(row.id)));
-  return { rows: details.filter((run) => run !== undefined), next };
 }
 
 /** Absent fields are `undefined`, which JSON leaves out. `publicUrl` without a slash at its end. */

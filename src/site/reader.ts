@@ -6,6 +6,8 @@ import type { Progress, RunState, RunVerdict, Trigger, Verdict } from '../core/m
  */
 export interface Reader {
   listRuns(filter: RunFilter, page: Page): Promise<Listed<RunRow>>;
+  /** Whole runs, for the JSON list: a fixed number of queries per page, not one set per run. */
+  listRunDetails(filter: RunFilter, page: Page): Promise<Listed<RunDetails>>;
   run(id: string): Promise<RunDetails | undefined>;
   /** Earlier and later runs of the same change subject, newest first, without the run itself. */
   runsOfSubject(subject: string, limit: number): Promise<RunRow[]>;

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
-import { apiFact, apiRun, listRunDetails } from './api.ts';
+import { apiFact, apiRun } from './api.ts';
 import { type AssetName, type Assets, loadAssets } from './assets.ts';
 import { contentDisposition, DOWNLOAD_POLICY, findDownload, sendStream } from './downloads.ts';
 import { addErrors } from './faults.ts';
@@ -187,7 +187,7 @@ function addApi(site: Site, { reader, publicUrl }: SiteOptions): void {
   const base = publicUrl.replace(/\/+$/, '');
   site.get('/api/runs', async (c) => {
     const { before, limit = RUNS_PER_PAGE, ...filter } = parseQuery(runsQuery, c.req.query());
-    const { rows, next } = await listRunDetails(reader, filter, { before, limit });
+    const { rows, next } = await reader.listRunDetails(filter, { before, limit });
     return c.json({ runs: rows.map((run) => apiRun(run, base)), next });
   });
   site.get('/api/runs/:id', async (c) => {

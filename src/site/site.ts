@@ -2,14 +2,13 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
 import type { Archive } from '../archive/archive.ts';
 import type { Clock } from '../clock.ts';
-import type { RunDetailsLister } from './api.ts';
 import type { Html, PageContext } from './html.ts';
 import type { BackendState, Health } from './pages/service.ts';
 import type { Reader } from './reader.ts';
 
 /** What the files of routes share: the site's parts, its headers, and how it answers. */
 export interface SiteOptions {
-  reader: Reader & Partial<RunDetailsLister>;
+  reader: Reader;
   archive: Pick<Archive, 'get' | 'stat' | 'readLog'>;
   /** Where others reach us, for the absolute URLs of the JSON. */
   publicUrl: string;

@@ -23,7 +23,7 @@ import { readCounts, readMeasures } from './prisma-measures.ts';
  * What the site reads, from the database. Lists are paged by key, and a page costs a fixed number of queries, however
  * many rows it has. What hangs below a run is bounded: a run with more jobs than that is not readable anyway.
  */
-export function createPrismaReader(prisma: PrismaClient, clock: Clock): PrismaReader {
+export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
   return {
     listRuns: (filter, page) => listRuns(prisma, filter, page),
     listRunDetails: (filter, page) => listRunDetails(prisma, filter, page),
@@ -42,11 +42,6 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): PrismaRe
     counts: () => readCounts(prisma, clock.now()),
     measures: () => readMeasures(prisma),
   };
-}
-
-export interface PrismaReader extends Reader {
-  /** Whole runs, for the JSON list: one query per table and page instead of one set per run. */
-  listRunDetails(filter: RunFilter, page: Page): Promise<Listed<RunDetails>>;
 }
 
 const LISTED = 500;

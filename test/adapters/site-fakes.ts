@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Archive, LogReader } from '../../src/archive/archive.ts';
 import { ArchiveError } from '../../src/archive/archive.ts';
-import type { FactDetails, FactRow, JobRow, Listed, Reader, RunDetails } from '../../src/site/reader.ts';
+import type { FactDetails, FactRow, JobRow, Listed, Page, Reader, RunDetails } from '../../src/site/reader.ts';
 import { createSite, type Site, type SiteOptions } from '../../src/site/routes.ts';
 
 /** Stand-ins for page tests: a reader over arrays, and an archive in memory. */
@@ -101,12 +101,14 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = []): Rea
     run.builds.flatMap((b) => b.jobs.flatMap((j) => j.attempts.flatMap((a) => a.artifacts))),
   );
   const plain = (fact: FactDetails): FactRow => fact;
+  const listRuns = async (filter: object, page: Page) =>
+    paged(
+      runs.filter((run) => fits(run, filter)),
+      page,
+    );
   return {
-    listRuns: async (filter, page) =>
-      paged(
-        runs.filter((run) => fits(run, filter)),
-        page,
-      ),
+    listRuns,
+    listRunDetails: listRuns,
     run: async (id) => runs.find((run) => run.id === id),
     runsOfSubject: async (subject) => runs.filter((run) => run.subject === subject),
     job: async (runId, jobId) => {

@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { seedDatabase } from '../../prisma/seed.ts';
-import { createPrismaReader, type PrismaReader } from '../../src/store/prisma-reader.ts';
+import type { Reader } from '../../src/site/reader.ts';
+import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { memoryArchive, NOW, siteOf } from './site-fakes.ts';
 
 // Read-only tests on one seeded database: none of them writes.
 let seeded: TestDatabase;
-let reader: PrismaReader;
+let reader: Reader;
 const archive = memoryArchive();
 
 before(async () => {
