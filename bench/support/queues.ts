@@ -5,12 +5,12 @@ import type { Effect } from '../../src/core/effect.ts';
 import { isDatabaseAway, openDatabase } from '../../src/database/database.ts';
 import { applyMigrations } from '../../src/database/migrate.ts';
 import { openLog } from '../../src/log.ts';
-import { migrationsDir } from '../../src/main.ts';
 import { openQueue } from '../../src/queue/prisma.ts';
 import type { Queue } from '../../src/queue/queue.ts';
 import { announce, insertEffects } from '../../src/queue/rows.ts';
 import { startWorker } from '../../src/queue/worker.ts';
 import { openStore } from '../../src/store/prisma.ts';
+import { migrationsDir } from '../../test/support/database.ts';
 
 /** The queues of bench/queue.ts behind one interface. Each has a database of its own and a pool of `concurrency`. */
 export interface BenchedQueue {

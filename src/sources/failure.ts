@@ -56,3 +56,11 @@ export function fetchError(remote: Remote, failure: FetchFailure, stderr: string
   const { kind, words } = MEANING[failure];
   return new SourceError(kind, `${remote.name} cannot be fetched: ${words}. Git said: ${shownStderr(remote, stderr)}`);
 }
+
+/** A file of our own could not be written. What is not a full disk may pass as well: it is tried again. */
+export function diskError(what: string, cause: unknown): unknown {
+  const { code, message } = cause as NodeJS.ErrnoException;
+  if (code === undefined) return cause;
+  const kind = code === 'ENOSPC' || code === 'EDQUOT' ? 'full' : 'unreachable';
+  return new SourceError(kind, `${what} cannot be written: ${message}. It is tried again.`, { cause });
+}

@@ -24,6 +24,8 @@ export interface RunOptions extends GitOptions {
   timeoutMs: number;
   /** What is beyond is read and thrown away. Default 1 MiB. */
   maxOutput?: number;
+  /** What it gets on its standard input. */
+  input?: string | Uint8Array;
 }
 
 export interface GitResult {
@@ -96,7 +98,7 @@ export function openGit(program: string, environment: Record<string, string | un
 async function runGit(start: Git['start'], args: string[], options: RunOptions): Promise<GitResult> {
   const timeout = AbortSignal.timeout(options.timeoutMs);
   const git = start(args, { ...options, signal: AbortSignal.any([options.signal, timeout]) });
-  git.stdin.end();
+  git.stdin.end(options.input);
   const [stdout, { code, stderr }] = await Promise.all([
     collect(git.stdout, options.maxOutput ?? MAX_OUTPUT),
     git.ended,

@@ -1,123 +1,57 @@
 /**
- * Bare mirrors. A mirror holds of its remote what was needed so far, under the remote's own names (`refs/heads/*`,
+ * A bare mirror. It holds of its remote what was needed so far, under the remote's own names (`refs/heads/*`,
  * `refs/tags/*`, `refs/pull/N/head`), and for each commit that was asked for a `refs/rcb/keep/<sha>`, so that a branch
  * that is force-pushed later does not take a run's sources away. Nothing is configured in a mirror, and git never
- * collects garbage in it on its own.
+ * collects garbage in it on its own: that is `tidy`'s, which looks at `rcb-used/<sha>` for when a commit was last wanted.
  */
-import { mkdir, readdir, rm, stat } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type FetchFailure, fetchError, fetchFailure } from './failure.ts';
-import { type Git, type GitResult, GitTimeout } from './git.ts';
-import { type FetchUrl, isRefName, isSha, mirrorDirectory, parseFetchUrl, shownStderr } from './remote.ts';
+import { diskError, type FetchFailure, fetchError, fetchFailure } from './failure.ts';
+import type { GitResult, RunOptions } from './git.ts';
+import { ageOf, isDirectory, removeStaleFiles } from './leftovers.ts';
+import { type Fetch, type FetchOptions, failureOf, fetchInto, type Origin } from './origin.ts';
+import { isRefName, isSha, parseFetchUrl, shownStderr } from './remote.ts';
 import { type CommitFacts, type Remote, SourceError, type WantedCommit } from './sources.ts';
 
-export interface Mirrors {
-  ensureCommit(remote: Remote, wanted: WantedCommit, signal: AbortSignal): Promise<CommitFacts>;
-  /** Facts of a commit that the mirror holds; undefined when it does not. Never asks the remote. */
-  commitFacts(remote: Remote, sha: string, signal: AbortSignal): Promise<CommitFacts | undefined>;
-  /** The mirror's git directory, there or not. */
-  pathOf(remote: Remote): string;
-}
+const mirrored = (name: string) => `+refs/${name}:refs/${name}`;
+export const TAGS = mirrored('tags/*');
+export const BRANCHES = mirrored('heads/*');
+export const PULLS = mirrored('pull/*/head');
+const EVERYTHING = [BRANCHES, TAGS, PULLS];
 
-export interface MirrorOptions {
-  dir: string;
-  git: Git;
-  fetchTimeoutMs: number;
-  /** A git configuration file that trusts any directory. For remotes on this disk that belong to another user. */
-  trustingConfig: string;
-}
-
-const EVERYTHING = ['heads/*', 'tags/*', 'pull/*/head'].map((name) => `+refs/${name}:refs/${name}`);
 /** Commands that stay on this disk. */
 const LOCAL_TIMEOUT_MS = 120_000;
+/** Below the mirror; files named by commits, whose time of change is when the commit was last wanted. */
+export const USED = 'rcb-used';
+/** What a process that tidies leaves in the mirror meanwhile; after this time it is a dead one's. */
+export const TIDYING = { file: 'rcb-tidying', timeoutMs: 30 * 60_000 };
 
-/** Faults that old, harmless tools left in many repositories' histories; GitHub accepts them as well. */
-const TOLERATED = ['missingSpaceBeforeDate', 'zeroPaddedDate', 'badTimezone', 'missingEmail', 'missingNameBeforeEmail'];
-
-export function openMirrors(options: MirrorOptions): Mirrors {
-  const lanes = new Map<string, Promise<unknown>>();
-  const mirrorOf = (remote: Remote) => new Mirror(join(options.dir, mirrorDirectory(remote.key)), remote, options);
-  return {
-    pathOf: (remote) => mirrorOf(remote).path,
-    commitFacts: async (remote, sha, signal) => {
-      return isSha(sha) && (await isDirectory(mirrorOf(remote).path)) ? mirrorOf(remote).facts(sha, signal) : undefined;
-    },
-    ensureCommit: async (remote, wanted, signal) => {
-      signal.throwIfAborted();
-      checkWanted(remote, wanted);
-      const mirror = mirrorOf(remote);
-      return inLane(lanes, mirror.path, signal, () => mirror.ensureCommit(wanted, signal));
-    },
-  };
-}
-
-function checkWanted(remote: Remote, wanted: WantedCommit): void {
-  if (!isSha(wanted.sha)) {
-    throw new SourceError(
-      'commit-missing',
-      `${JSON.stringify(wanted.sha)} is not the full sha of a ${remote.name} commit`,
-    );
-  }
-  if (wanted.ref !== undefined && !isRefName(wanted.ref)) {
-    throw new SourceError(
-      'commit-missing',
-      `${JSON.stringify(wanted.ref)} cannot be the name of a ref of ${remote.name}`,
-    );
-  }
-}
-
-/** One after the other per mirror. A waiter that is aborted leaves at once. */
-async function inLane<T>(
-  lanes: Map<string, Promise<unknown>>,
-  key: string,
-  signal: AbortSignal,
-  work: () => Promise<T>,
-): Promise<T> {
-  const before = lanes.get(key) ?? Promise.resolve();
-  const mine = before.then(() => {
-    signal.throwIfAborted();
-    return work();
-  });
-  const settled = mine.then(
-    () => {},
-    () => {},
-  );
-  lanes.set(key, settled);
-  settled.then(() => {
-    if (lanes.get(key) === settled) lanes.delete(key);
-  });
-  return untilAborted(mine, signal);
-}
-
-function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const onAbort = () => reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  return Promise.race([promise, aborted]).finally(() => signal.removeEventListener('abort', onAbort));
-}
-
-class Mirror {
+export class Mirror {
   readonly path: string;
-  private readonly remote: Remote;
-  private readonly options: MirrorOptions;
+  readonly origin: Origin;
+  readonly options: FetchOptions;
 
-  constructor(path: string, remote: Remote, options: MirrorOptions) {
+  constructor(path: string, origin: Origin, options: FetchOptions) {
     this.path = path;
-    this.remote = remote;
+    this.origin = origin;
     this.options = options;
   }
 
+  exists(): Promise<boolean> {
+    return isDirectory(this.path);
+  }
+
   async ensureCommit(wanted: WantedCommit, signal: AbortSignal): Promise<CommitFacts> {
-    const fetchUrl = parseFetchUrl(this.remote);
-    if (!(await this.holds(wanted.sha, signal))) await this.fetchCommit(fetchUrl, wanted, signal);
+    checkWanted(this.origin, wanted);
+    parseFetchUrl(this.origin);
+    if (!(await this.holds(wanted.sha, signal))) await this.fetchCommit(wanted, signal);
     const facts = await this.facts(wanted.sha, signal);
-    if (!facts) throw new SourceError('bad-tree', `${this.remote.name}: ${wanted.sha} is not a commit, or unreadable`);
+    if (!facts) throw new SourceError('bad-tree', `${this.origin.name}: ${wanted.sha} is not a commit, or unreadable`);
     return facts;
   }
 
   async facts(sha: string, signal: AbortSignal): Promise<CommitFacts | undefined> {
-    const type = await this.local(['cat-file', '-t', sha], signal);
-    if (type.code !== 0 || type.stdout.toString().trim() !== 'commit') return undefined;
+    if (!(await this.isCommit(sha, signal))) return undefined;
     // The whole message instead of %s, which joins the lines of a first paragraph; of a long one the beginning will do.
     const format = '--format=%T%n%ct%n%an%n%B';
     const log = await this.local(['log', '-1', '--no-show-signature', '--no-mailmap', format, sha, '--'], signal);
@@ -129,167 +63,160 @@ class Mirror {
   }
 
   /** Whether the commit is here with all that it refers to, and will stay. A killed fetch may leave a part of it. */
-  private async holds(sha: string, signal: AbortSignal): Promise<boolean> {
-    if (!(await isDirectory(this.path))) return false;
-    const keep = `refs/rcb/keep/${sha}`;
-    if ((await this.local(['show-ref', '--verify', '--quiet', keep], signal)).code === 0) return true;
-    const type = await this.local(['cat-file', '-t', sha], signal);
-    if (type.code !== 0 || type.stdout.toString().trim() !== 'commit') return false;
+  async holds(sha: string, signal: AbortSignal): Promise<boolean> {
+    if (await this.isKept(sha, signal)) return true;
+    if (!(await this.isCommit(sha, signal))) return false;
     // Git's own test after a fetch: everything from the commit back to what refs already vouch for.
     const connected = await this.local(['rev-list', '--objects', '--quiet', sha, '--not', '--all', '--'], signal);
     if (connected.code !== 0) return false;
-    const kept = await this.local(['update-ref', keep, sha], signal);
-    if (kept.code !== 0) throw this.error(fetchFailure(kept), kept.stderr);
+    await this.keep(sha, signal);
     return true;
   }
 
+  async isKept(sha: string, signal: AbortSignal): Promise<boolean> {
+    if (!(await this.exists())) return false;
+    await this.touch(sha); // First of all: who tidies looks at it again after having removed a keep ref.
+    return (await this.local(['show-ref', '--verify', '--quiet', keepRef(sha)], signal)).code === 0;
+  }
+
+  /** From now on the commit stays, until `tidy` is told that nobody needs it. */
+  async keep(sha: string, signal: AbortSignal): Promise<void> {
+    await this.touch(sha);
+    await this.must(['update-ref', keepRef(sha), sha], signal);
+    const age = await ageOf(join(this.path, TIDYING.file));
+    if (age === -1 || age > TIDYING.timeoutMs) return;
+    // Garbage that was looked for before the ref was there may be removed still: next time all of it is looked at again.
+    await this.must(['update-ref', '-d', keepRef(sha)], signal);
+    throw new SourceError('unreachable', `The mirror of ${this.origin.name} is being tidied up. It is tried again.`);
+  }
+
+  async isCommit(sha: string, signal: AbortSignal): Promise<boolean> {
+    if (!isSha(sha) || !(await this.exists())) return false;
+    const type = await this.local(['cat-file', '-t', sha], signal);
+    return type.code === 0 && type.stdout.toString().trim() === 'commit';
+  }
+
+  /** Fetch refs; false when the remote does not have them. Where a tag moved, the commit that it left is kept. */
+  async refresh(what: Fetch, signal: AbortSignal): Promise<boolean> {
+    await this.prepare(signal);
+    const result = await this.fetch(what, signal);
+    const failure = failureOf(result);
+    if (failure && failure !== 'not-offered') throw this.error(failure, result.stderr);
+    return !failure;
+  }
+
   /** The wanted ref first (small), then the bare sha (it was force-pushed away), then everything. */
-  private async fetchCommit(from: FetchUrl, wanted: WantedCommit, signal: AbortSignal): Promise<void> {
-    await this.prepare(wanted.sha, signal);
-    const ways = [[wanted.sha], EVERYTHING];
-    if (wanted.ref) ways.unshift([`+${wanted.ref}:${wanted.ref}`]);
-    for (const refspecs of ways) {
-      const result = await this.fetch(from, refspecs, signal);
+  private async fetchCommit(wanted: WantedCommit, signal: AbortSignal): Promise<void> {
+    await this.prepare(signal, wanted.sha);
+    const ways: Fetch[] = [{ refspecs: [wanted.sha] }, { refspecs: EVERYTHING, prune: true, deep: true }];
+    if (wanted.ref) ways.unshift({ refspecs: [`+${wanted.ref}:${wanted.ref}`] });
+    for (const way of ways) {
+      const result = await this.fetch(way, signal);
       if (await this.holds(wanted.sha, signal)) return;
-      const failure = result.code === 0 ? 'not-offered' : fetchFailure(result);
+      const failure = failureOf(result) ?? 'not-offered';
       if (failure !== 'not-offered') throw this.error(failure, result.stderr);
     }
     throw this.missing(wanted);
+  }
+
+  private async fetch(what: Fetch, signal: AbortSignal): Promise<GitResult> {
+    const withTags = what.refspecs.some((refspec) => refspec.includes(':refs/tags/'));
+    const before = withTags ? await this.tags(signal) : new Map<string, string>();
+    const result = await fetchInto(this.path, this.origin, what, this.options, signal);
+    const after = before.size > 0 ? await this.tags(signal) : before;
+    for (const [tag, commit] of before) {
+      if (after.get(tag) !== commit && (await this.isCommit(commit, signal))) await this.keep(commit, signal);
+    }
+    return result;
+  }
+
+  /** Each tag's commit. */
+  private async tags(signal: AbortSignal): Promise<Map<string, string>> {
+    const format = '--format=%(refname) %(objectname) %(*objectname)';
+    const listed = await this.must(['for-each-ref', format, 'refs/tags'], signal, { maxOutput: 32 * 1024 * 1024 });
+    const lines = listed.stdout.toString().split('\n').filter(Boolean);
+    return new Map(
+      lines.map((line) => {
+        const [name = '', object = '', peeled = ''] = line.split(' ');
+        return [name, peeled || object];
+      }),
+    );
   }
 
   private missing(wanted: WantedCommit): SourceError {
     const where = wanted.ref ? `neither ${wanted.ref} nor any other ref leads to it` : 'no ref leads to it';
     return new SourceError(
       'commit-missing',
-      `${this.remote.name} has no commit ${wanted.sha}: ${where}, and the remote does not give it by its sha. ` +
+      `${this.origin.name} has no commit ${wanted.sha}: ${where}, and the remote does not give it by its sha. ` +
         'It was never pushed there, or was force-pushed away and removed. Push it, or test a commit that is there.',
     );
   }
 
-  /** Fetch, and once more when there was a cause that could be removed: a lock of a dead git, or a renamed repository. */
-  private async fetch(from: FetchUrl, refspecs: string[], signal: AbortSignal): Promise<GitResult> {
-    const first = await this.fetchOnce(from, refspecs, signal);
-    const failure = first.code === 0 ? undefined : fetchFailure(first);
-    if (failure === 'locked' && (await removeStaleFiles(this.path, this.options.fetchTimeoutMs)) > 0) {
-      return this.fetchOnce(from, refspecs, signal);
-    }
-    if (failure !== 'redirected') return first;
-    const url = await redirectOnSameHost(from, this.remote, AbortSignal.any([signal, AbortSignal.timeout(30_000)]));
-    return url ? this.fetchOnce({ ...from, url }, refspecs, signal) : first;
-  }
-
-  private async fetchOnce(from: FetchUrl, refspecs: string[], signal: AbortSignal): Promise<GitResult> {
-    const flags = ['--quiet', '--no-tags', '--no-write-fetch-head', '--no-auto-maintenance', '--recurse-submodules=no'];
-    // A branch `a` that is gone would be in the way of a branch `a/b`.
-    if (refspecs === EVERYTHING) flags.push('--prune');
-    const args = ['fetch', ...flags, '--', from.url, ...refspecs];
-    try {
-      return await this.options.git.run([`--git-dir=${this.path}`, ...args], {
-        signal,
-        timeoutMs: this.options.fetchTimeoutMs,
-        config: this.fetchConfig(from),
-        environment: this.fetchEnvironment(from),
-      });
-    } catch (error) {
-      if (error instanceof GitTimeout) throw this.error('unreachable', error.message, error);
-      throw error;
-    }
-  }
-
-  private fetchConfig(from: FetchUrl): Record<string, string> {
-    const config: Record<string, string> = {
-      'transfer.fsckObjects': 'true',
-      'fetch.fsckObjects': 'true',
-      'fetch.unpackLimit': '1', // A pack appears whole or not at all; loose objects come one by one.
-      'http.followRedirects': 'false', // It would carry the authorization to whatever host is named.
-      'http.lowSpeedLimit': '1000',
-      'http.lowSpeedTime': '60',
-    };
-    for (const message of TOLERATED) config[`fetch.fsck.${message}`] = 'ignore';
-    if (from.protocol !== 'file' && this.remote.authorization !== undefined) {
-      config['http.extraHeader'] = `Authorization: ${this.remote.authorization}`;
-    }
-    return config;
-  }
-
-  private fetchEnvironment(from: FetchUrl): Record<string, string> {
-    const environment: Record<string, string> = { GIT_ALLOW_PROTOCOL: from.protocol };
-    // `git upload-pack` is a second git on this disk, which gets no other configuration of ours.
-    if (from.protocol === 'file') environment['GIT_CONFIG_GLOBAL'] = this.options.trustingConfig;
-    return environment;
-  }
-
-  /** Make the mirror, or complete one whose making was interrupted. */
-  private async prepare(sha: string, signal: AbortSignal): Promise<void> {
+  /** Make the mirror, or complete one whose making was interrupted. A `sha` tells of which kind it has to be. */
+  private async prepare(signal: AbortSignal, sha?: string): Promise<void> {
+    parseFetchUrl(this.origin);
+    const isThere = await isDirectory(join(this.path, 'refs'));
     await mkdir(this.path, { recursive: true });
     await removeStaleFiles(this.path, this.options.fetchTimeoutMs);
-    const format = `--object-format=${sha.length === 64 ? 'sha256' : 'sha1'}`;
+    if (isThere && !sha) return;
+    const format = `--object-format=${sha?.length === 64 ? 'sha256' : 'sha1'}`;
     const args = ['init', '--bare', '--quiet', '--template=', format, '--initial-branch=main', '--', this.path];
     const made = await this.options.git.run(args, { signal, timeoutMs: LOCAL_TIMEOUT_MS });
     if (made.code === 0) return;
     if (/different hash|reinitialize/.test(made.stderr)) {
-      throw new SourceError('commit-missing', `${this.remote.name} does not use shas as long as ${sha}`);
+      throw new SourceError('commit-missing', `${this.origin.name} does not use shas as long as ${sha}`);
     }
     throw this.error(fetchFailure(made), made.stderr);
   }
 
-  private local(args: string[], signal: AbortSignal): Promise<GitResult> {
-    return this.options.git.run([`--git-dir=${this.path}`, ...args], { signal, timeoutMs: LOCAL_TIMEOUT_MS });
+  private async touch(sha: string): Promise<void> {
+    try {
+      await mkdir(join(this.path, USED), { recursive: true });
+      await writeFile(join(this.path, USED, sha), '');
+    } catch (cause) {
+      throw diskError(`The mirror of ${this.origin.name}`, cause);
+    }
   }
 
-  private error(failure: FetchFailure, stderr: string, cause?: unknown): SourceError {
-    const error = fetchError(this.remote, failure, stderr);
-    return cause === undefined ? error : new SourceError(error.kind, error.message, { cause });
-  }
-}
-
-/** Where a renamed repository went, when that is on the same host (as on GitHub); undefined when it is not. */
-async function redirectOnSameHost(from: FetchUrl, remote: Remote, signal: AbortSignal): Promise<string | undefined> {
-  const path = '/info/refs?service=git-upload-pack';
-  let url = new URL(from.url.replace(/\/$/, '') + path);
-  const headers = remote.authorization === undefined ? {} : { authorization: remote.authorization };
-  for (let hops = 0; hops < 4; hops += 1) {
-    const answer = await fetch(url, { headers, redirect: 'manual', signal }).catch((cause: Error) => {
-      signal.throwIfAborted();
-      const words = shownStderr(remote, cause.message);
-      throw new SourceError('unreachable', `${remote.name} cannot be fetched: ${words}. It is tried again.`, { cause });
+  /** A command that stays in the mirror. A non-zero exit code is a result. */
+  local(args: string[], signal: AbortSignal, options: Partial<RunOptions> = {}): Promise<GitResult> {
+    return this.options.git.run([`--git-dir=${this.path}`, ...args], {
+      signal,
+      timeoutMs: LOCAL_TIMEOUT_MS,
+      ...options,
     });
-    await answer.body?.cancel();
-    const location = answer.headers.get('location');
-    if (answer.status < 300 || answer.status > 399 || !location) break;
-    const next = URL.parse(location, url.href);
-    if (next?.origin !== url.origin || next.username || next.password) return undefined;
-    url = next;
   }
-  return url.href.endsWith(path) ? url.href.slice(0, -path.length) : undefined;
-}
 
-/**
- * Remove what a killed git left behind: lock files, and packs it was writing. What is younger than a fetch may take
- * could belong to a live one. Returns how many were removed.
- */
-async function removeStaleFiles(mirror: string, olderThanMs: number): Promise<number> {
-  const names = [...(await filesBelow(mirror, '', false)), ...(await filesBelow(mirror, 'refs', true))];
-  names.push(...(await filesBelow(mirror, 'objects/pack', false)));
-  let removed = 0;
-  for (const name of names.filter((name) => /\.lock$|^objects\/pack\/tmp_/.test(name))) {
-    const file = await stat(join(mirror, name)).catch(ignoreMissing);
-    if (!file || Date.now() - file.mtimeMs < olderThanMs) continue;
-    await rm(join(mirror, name), { force: true });
-    removed += 1;
+  /** One that has no reason to fail but a full disk, a lock, or a damaged mirror. */
+  async must(args: string[], signal: AbortSignal, options: Partial<RunOptions> = {}): Promise<GitResult> {
+    const result = await this.local(args, signal, options);
+    if (result.code === 0) return result;
+    const failure = fetchFailure(result);
+    if (failure !== 'unreachable') throw this.error(failure, result.stderr);
+    const words = `The mirror of ${this.origin.name} cannot be used: ${shownStderr(this.origin, result.stderr)}`;
+    throw new SourceError('unreachable', `${words}. It is tried again.`);
   }
-  return removed;
+
+  error(failure: FetchFailure, stderr: string): SourceError {
+    return fetchError(this.origin, failure, stderr);
+  }
+
+  /** What reads in the mirror is said of a commit that must have been fetched. */
+  async mustHold(sha: string, signal: AbortSignal): Promise<void> {
+    if (await this.isCommit(sha, signal)) return;
+    const words = `${this.origin.name} at ${sha.slice(0, 64)} cannot be read: it was not fetched, or is no commit`;
+    throw new SourceError('commit-missing', words);
+  }
 }
 
-async function filesBelow(mirror: string, folder: string, recursive: boolean): Promise<string[]> {
-  const names = await readdir(join(mirror, folder), { recursive }).catch(ignoreMissing);
-  return (names ?? []).map((name) => join(folder, name));
-}
+export const KEEP = 'refs/rcb/keep/';
+const keepRef = (sha: string): string => KEEP + sha;
 
-function ignoreMissing(error: NodeJS.ErrnoException): undefined {
-  if (error.code !== 'ENOENT') throw error;
-}
-
-async function isDirectory(path: string): Promise<boolean> {
-  return (await stat(path).catch(ignoreMissing))?.isDirectory() ?? false;
+function checkWanted(remote: Remote, wanted: WantedCommit): void {
+  const what = !isSha(wanted.sha)
+    ? `${JSON.stringify(wanted.sha)} is not the full sha of a ${remote.name} commit`
+    : wanted.ref !== undefined && !isRefName(wanted.ref)
+      ? `${JSON.stringify(wanted.ref)} cannot be the name of a ref of ${remote.name}`
+      : undefined;
+  if (what) throw new SourceError('commit-missing', what);
 }

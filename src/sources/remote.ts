@@ -51,6 +51,9 @@ export function mirrorDirectory(key: string): string {
   return `${words.replace(/^-|-$/g, '').slice(0, 60) || 'repository'}-${digest}.git`;
 }
 
+/** Of the mirror of a submodule, which no forge has given a name. */
+export const submoduleKey = (digest: string): string => `submodule:${digest}`;
+
 /** The end of git's own words, short, on one line and without secrets: fit for a message. */
 export function shownStderr(remote: Remote, stderr: string): string {
   let text = stderr;

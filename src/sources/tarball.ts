@@ -1,19 +1,19 @@
 /**
- * A commit's tree as a .tar.gz, the same bytes each time: entries in the order of their paths' bytes, owner and group 0
+ * A composition as a .tar.gz, the same bytes each time: entries in the order of their paths' bytes, owner and group 0
  * without names, the committer's time, modes 0644, 0755 and (symlinks) 0777. As in `git archive` there is an entry for
- * each directory that has something in it, and a submodule is an empty directory. Unlike there, `export-ignore` and
- * `export-subst` are not looked at: what is tracked is what is tested, and `omit` says what to leave out. Git LFS
- * pointers stay pointers.
+ * each directory that has something in it, and a submodule that was not put in is an empty directory. Unlike there, and
+ * as in release scripts that list what is tracked, `export-ignore` and `export-subst` are not looked at: what is tracked
+ * is what is tested, and `omit` says what to leave out. Line ends are as committed. Git LFS pointers stay pointers.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
-import picomatch from 'picomatch';
 import { type Archive, ArchiveError, type Blob } from '../archive/archive.ts';
+import { type Composition, compose, type PlacedTree } from './composition.ts';
 import { type PackedSource, type PackOptions, SourceError } from './sources.ts';
 import { tarEnd, tarHeader, tarPadding } from './tar.ts';
-import { type BlobBytes, readTree, shownPath, type TreeEntry, type TreeSource } from './tree.ts';
+import { type BlobBytes, shownPath, type TreeEntry, type TreeSource } from './tree.ts';
 
 /** What is packed, and the time that its entries get. */
 export interface PackSource extends TreeSource {
@@ -32,8 +32,9 @@ export async function packTree(
   source: PackSource,
   options: PackOptions,
   archive: Pick<Archive, 'put'>,
+  placed: PlacedTree[] = [],
 ): Promise<PackedSource> {
-  const tar = new TarOfTree(source, options);
+  const tar = new TarOfTree(source, options, compose(source, options, placed));
   const gzip = createGzip(GZIP);
   // A failure reaches whoever reads the compressed stream, too: that is the archive, and then us.
   const packing = pipeline(Readable.from(tar.pieces(), { objectMode: false }), gzip).catch(() => {});
@@ -78,6 +79,7 @@ class TarOfTree {
   failure: unknown;
   private readonly source: PackSource;
   private readonly options: PackOptions;
+  private readonly content: Composition;
   private readonly hash: Hash = createHash('sha256');
   private readonly top: Buffer;
   private readonly mtime: number;
@@ -86,9 +88,10 @@ class TarOfTree {
   /** The directory that was entered last. */
   private directory: Buffer = Buffer.alloc(0);
 
-  constructor(source: PackSource, options: PackOptions) {
+  constructor(source: PackSource, options: PackOptions, content: Composition) {
     this.source = source;
     this.options = options;
+    this.content = content;
     this.top = Buffer.from(parseTopDirectory(options.topDirectory));
     this.mtime = Math.floor(source.committedAt.getTime() / 1000);
   }
@@ -101,7 +104,8 @@ class TarOfTree {
     try {
       yield* gathered(this.counted());
     } catch (error) {
-      this.failure = error;
+      // Whoever reads has had enough, and says why.
+      if ((error as NodeJS.ErrnoException).code !== 'ABORT_ERR') this.failure = error;
       throw error;
     }
   }
@@ -122,7 +126,7 @@ class TarOfTree {
   private async *entries(): AsyncGenerator<Buffer, void, void> {
     yield this.directoryHeader(this.top);
     this.directory = this.top;
-    for await (const blob of readTree(this.source, omitting(this.options.omit ?? []))) {
+    for await (const blob of this.content.read()) {
       this.checkSize(blob.size); // Before a large blob is read, not after.
       const path = Buffer.concat([this.top, Buffer.from('/'), blob.entry.path]);
       yield* this.directoriesAbove(path);
@@ -202,17 +206,4 @@ function parseTopDirectory(name: string): string {
     'bad-tree',
     `${JSON.stringify(name.slice(0, 120))} cannot name the top directory of an archive`,
   );
-}
-
-/**
- * Which entries stay. A glob is matched from the top of the tree, against the path and each directory above it: `.*`
- * leaves out `.travis.yml` and all of `.github`, but not `src/.keep`.
- */
-function omitting(globs: string[]): (entry: TreeEntry) => boolean {
-  if (globs.length === 0) return () => true;
-  const isOmitted = picomatch(globs, { dot: true });
-  return ({ path }) => {
-    const parts = path.toString().split('/');
-    return !parts.some((_, index) => isOmitted(parts.slice(0, index + 1).join('/')));
-  };
 }

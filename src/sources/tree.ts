@@ -95,7 +95,7 @@ async function* inBatches(
 }
 
 /** Every entry below the commit's tree. A tree that no honest git writes throws `bad-tree`. */
-async function* listTree(source: TreeSource): AsyncGenerator<TreeEntry, void, void> {
+export async function* listTree(source: TreeSource): AsyncGenerator<TreeEntry, void, void> {
   const args = [`--git-dir=${source.gitDir}`, 'ls-tree', '-r', '-z', '--full-tree', source.sha];
   const listing = source.git.start(args, source);
   listing.stdin.end();
@@ -151,7 +151,7 @@ function parseEntry(source: TreeSource, line: Buffer): TreeEntry {
 }
 
 /** Why unpacking the path could reach beyond the directory, or make it a repository. On Windows `\` separates as well. */
-function pathFault(path: Buffer): string | undefined {
+export function pathFault(path: Buffer): string | undefined {
   const parts = path.toString('latin1').split(/[/\\]/);
   const dangerous = parts.find((part) => part === '.' || part === '..' || part.toLowerCase() === '.git');
   if (dangerous !== undefined) return `the path ${shownPath(path)} has a component ${dangerous}`;
@@ -161,7 +161,7 @@ function pathFault(path: Buffer): string | undefined {
 }
 
 /** Finds a path that comes twice, and one that is below a file or a symlink (through which it would be written). */
-class PathOrder {
+export class PathOrder {
   private last: Buffer = Buffer.alloc(0);
   /** The paths so far that the next one may begin with: in ascending order these are all that matter. */
   private readonly beginnings: Buffer[] = [];

@@ -6,10 +6,10 @@ import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { promisify } from 'node:util';
 import { openSources } from '../../src/sources/index.ts';
-import { type Remote, SourceError } from '../../src/sources/sources.ts';
+import type { Remote, SourceError } from '../../src/sources/sources.ts';
 import { type GitHttp, type GitHttpOptions, serveGit } from '../support/git-http.ts';
 import { createGitRepository, type GitRepository, runGit } from '../support/git-repository.ts';
-import { openSourcesWorld, type SourcesWorld } from '../support/sources.ts';
+import { isSourceError, openSourcesWorld, type SourcesWorld } from '../support/sources.ts';
 
 const never = new AbortController().signal;
 const TOKEN = `Basic ${Buffer.from('x-access-token:ghs_verysecrettoken').toString('base64')}`;
@@ -42,15 +42,6 @@ async function aServedRepository(t: TestContext, options: Partial<GitHttpOptions
 
 function remoteOf(url: string, authorization?: string): Remote {
   return { key: 'github:123', name: 'Raku/nqp', url, authorization };
-}
-
-function isError(kind: SourceError['kind'], words: RegExp) {
-  return (error: unknown) => {
-    assert.ok(error instanceof SourceError, String(error));
-    assert.equal(error.kind, kind, error.message);
-    assert.match(error.message, words);
-    return true;
-  };
 }
 
 const runProgram = promisify(execFile);
@@ -118,10 +109,13 @@ test('a commit that nobody has is missing, and a tag is no commit', async (t) =>
   const remote = remoteOf(repository.path);
   await assert.rejects(
     world.sources.ensureCommit(remote, { sha: nobody, ref: 'refs/heads/main' }, never),
-    isError('commit-missing', /Raku\/nqp has no commit 1234.*refs\/heads\/main.*force-pushed/),
+    isSourceError('commit-missing', /Raku\/nqp has no commit 1234.*refs\/heads\/main.*force-pushed/),
   );
   const tag = await repository.git(['rev-parse', 'v1']);
-  await assert.rejects(world.sources.ensureCommit(remote, { sha: tag }, never), isError('commit-missing', /no commit/));
+  await assert.rejects(
+    world.sources.ensureCommit(remote, { sha: tag }, never),
+    isSourceError('commit-missing', /no commit/),
+  );
 });
 
 test('what was fetched for a run stays, whatever is pushed and collected later', async (t) => {
@@ -165,11 +159,14 @@ test('the authorization is sent, and neither written down nor shown', async (t) 
   const world = await aWorld(t);
   const { repository, server, remote } = await aServedRepository(t, { authorization: TOKEN });
   const sha = await repository.commit({ a: '1' });
-  await assert.rejects(world.sources.ensureCommit(remote, { sha }, never), isError('denied', /Raku\/nqp.*denied/));
+  await assert.rejects(
+    world.sources.ensureCommit(remote, { sha }, never),
+    isSourceError('denied', /Raku\/nqp.*denied/),
+  );
   const wrong = `${TOKEN}x`;
   await assert.rejects(world.sources.ensureCommit({ ...remote, authorization: wrong }, { sha }, never), (error) => {
     assert.ok(!String(error).includes('ghs_') && !String(error).includes(wrong));
-    return isError('denied', /denied/)(error);
+    return isSourceError('denied', /denied/)(error);
   });
   const facts = await world.sources.ensureCommit({ ...remote, authorization: TOKEN }, { sha }, never);
   assert.equal(facts.sha, sha);
@@ -207,7 +204,7 @@ test('a redirect to another host is not followed, and the authorization does not
     },
   });
   const wanted = world.sources.ensureCommit({ ...remote, authorization: TOKEN }, { sha }, never);
-  await assert.rejects(wanted, isError('repository-gone', /redirects elsewhere/));
+  await assert.rejects(wanted, isSourceError('repository-gone', /redirects elsewhere/));
   assert.equal(requestsTo(elsewhere.server), 0);
 });
 
@@ -228,7 +225,7 @@ for (const [status, kind] of [
     const wanted = world.sources.ensureCommit(remote, { sha: 'a'.repeat(40), ref: 'refs/heads/main' }, never);
     await assert.rejects(wanted, (error: SourceError) => {
       assert.equal(error.retry, kind === 'unreachable');
-      return isError(kind, /Raku\/nqp/)(error);
+      return isSourceError(kind, /Raku\/nqp/)(error);
     });
   });
 }
@@ -237,10 +234,13 @@ test('a vanished repository on disk, and a server that is off', async (t) => {
   const world = await aWorld(t);
   const wanted = { sha: 'a'.repeat(40), ref: 'refs/heads/main' };
   const nowhere = remoteOf(join(world.dir, 'nowhere.git'));
-  await assert.rejects(world.sources.ensureCommit(nowhere, wanted, never), isError('repository-gone', /Raku\/nqp/));
+  await assert.rejects(
+    world.sources.ensureCommit(nowhere, wanted, never),
+    isSourceError('repository-gone', /Raku\/nqp/),
+  );
   const { server, remote } = await aServedRepository(t);
   await server.close();
-  await assert.rejects(world.sources.ensureCommit(remote, wanted, never), isError('unreachable', /tried again/));
+  await assert.rejects(world.sources.ensureCommit(remote, wanted, never), isSourceError('unreachable', /tried again/));
 });
 
 test('a repository on disk that belongs to another user can be fetched', async (t) => {
@@ -278,21 +278,24 @@ test('hostile names, URLs and headers get no further than the door', async (t) =
   for (const ref of refs) {
     await assert.rejects(
       world.sources.ensureCommit(remote, { sha, ref }, never),
-      isError('commit-missing', /name of a ref/),
+      isSourceError('commit-missing', /name of a ref/),
     );
   }
   for (const bad of ['--all', 'HEAD', sha.slice(1), sha.toUpperCase(), `${sha}\n`, `-${sha.slice(1)}`]) {
     await assert.rejects(
       world.sources.ensureCommit(remote, { sha: bad }, never),
-      isError('commit-missing', /full sha/),
+      isSourceError('commit-missing', /full sha/),
     );
   }
   const urls = ['ext::sh -c true', 'ssh://host/x', '-x', 'git@host:x', '../x', 'file://host/x', 'https://a:b@host/x'];
   for (const url of [...urls, 'fd::0', 'http://host/\nx']) {
-    await assert.rejects(world.sources.ensureCommit(remoteOf(url), { sha }, never), isError('denied', /Raku\/nqp/));
+    await assert.rejects(
+      world.sources.ensureCommit(remoteOf(url), { sha }, never),
+      isSourceError('denied', /Raku\/nqp/),
+    );
   }
   const header = remoteOf('https://host/x', 'Bearer a\r\nX-Evil: 1');
-  await assert.rejects(world.sources.ensureCommit(header, { sha }, never), isError('denied', /authorization/));
+  await assert.rejects(world.sources.ensureCommit(header, { sha }, never), isSourceError('denied', /authorization/));
   assert.deepEqual(await readdir(world.mirrors), ['local-remotes.gitconfig'], 'no mirror was made for any of them');
 });
 
@@ -327,7 +330,10 @@ test('a fetch that takes too long is given up, to be tried again', async (t) => 
   const world = await aWorld(t, 700);
   const { repository, remote } = await aServedRepository(t, { stallPackAfter: 30_000 });
   const sha = await repository.commit({ noise: noise(200_000) });
-  await assert.rejects(world.sources.ensureCommit(remote, { sha }, never), isError('unreachable', /did not finish/));
+  await assert.rejects(
+    world.sources.ensureCommit(remote, { sha }, never),
+    isSourceError('unreachable', /did not finish/),
+  );
 });
 
 test('a mirror heals after kill -9 in the middle of a fetch', async (t) => {
@@ -361,7 +367,7 @@ test('a fresh lock is respected', async (t) => {
   await world.sources.ensureCommit(remote, { sha: first, ref: 'refs/heads/main' }, never);
   await writeFile(join(world.mirrors, 'github-123.git', 'config.lock'), '');
   const sha = await repository.commit({ a: '2' });
-  await assert.rejects(world.sources.ensureCommit(remote, { sha }, never), isError('unreachable', /lock/));
+  await assert.rejects(world.sources.ensureCommit(remote, { sha }, never), isSourceError('unreachable', /lock/));
 });
 
 test('a commit whose tree came only in part is fetched again', async (t) => {
@@ -382,7 +388,7 @@ test('objects that do not pass the checks are not taken', async (t) => {
   const sha = await commitTree(repository, tree);
   await assert.rejects(
     world.sources.ensureCommit(remoteOf(repository.path), { sha, ref: 'refs/heads/main' }, never),
-    isError('bad-tree', /Raku\/nqp.*do not pass/),
+    isSourceError('bad-tree', /Raku\/nqp.*do not pass/),
   );
 });
 
