@@ -13,6 +13,9 @@ export type { BuildObservation, JobObservation, JobRef } from '../core/build.ts'
 export interface Backend {
   readonly name: string;
   readonly kind: string;
+  /** How often a build may be looked at, where looking is dear: whoever follows looks once, and comes back. Absent: a look
+   *  may wait for news, and costs nothing. */
+  readonly followEveryMs?: number;
 
   /** Start the build unless it was started under this `order.key` before; return the backend's id for it. */
   ensureStarted(order: BuildOrder, signal: AbortSignal): Promise<StartedBuild>;
@@ -28,6 +31,19 @@ export interface Backend {
   /** Files that a finished job left, at most as many and as large as the backend's limits say. */
   listArtifacts(externalId: string, job: JobRef, signal: AbortSignal): Promise<ArtifactRef[]>;
   readArtifact(externalId: string, job: JobRef, name: string, signal: AbortSignal): Promise<Readable>;
+
+  /** Run again what did not pass, within the same build: its job's attempts go on. `after` are the attempts that are not
+   *  good enough; when newer ones are there already, nothing is done. Absent: the backend can only start anew. */
+  ensureRetried?(externalId: string, after: JobRef[], signal: AbortSignal): Promise<void>;
+
+  /** Builds of this change that others have started, the best first. Only of a backend that starts none itself. */
+  findObserved?(wanted: WantedBuild, signal: AbortSignal): Promise<StartedBuild[]>;
+
+  /** A hook or a poll says that the build changed: the next look is a fresh one. */
+  expectNews?(externalId: string): void;
+
+  /** Builds that changed since then, or may yet. */
+  listChanged?(since: Date, signal: AbortSignal): Promise<ChangedBuild[]>;
 
   /** Stop the build. Stopping what is finished, stopped or unknown is fine. */
   ensureCancelled(externalId: string, signal: AbortSignal): Promise<void>;
@@ -50,6 +66,25 @@ export interface BuildOrder {
   untrusted: boolean;
 }
 
+/** A change whose builds were started by others. */
+export interface WantedBuild {
+  /** `owner/name` */
+  repository: string;
+  sha: string;
+  /** `refs/heads/main` */
+  ref?: string;
+  pullRequest?: number;
+  since: Date;
+}
+
+export interface ChangedBuild {
+  externalId: string;
+  /** What its events are ordered by: `build:azure:acme/123`. */
+  subject: string;
+  /** Differs when the build does. */
+  version: string;
+}
+
 export interface OrderedSource {
   /** `owner/name` */
   repository: string;
@@ -60,6 +95,8 @@ export interface OrderedSource {
   size: number;
   /** Where an agent may download it. */
   url?: string;
+  /** What the sources call themselves: `2026.08-12-gabc1234`. Absent: the sha stands for it. */
+  version?: string;
 }
 
 export interface StartedBuild {
@@ -87,16 +124,24 @@ export interface BackendHealth {
 
 export type BackendErrorKind = 'unreachable' | 'refused' | 'unparsable' | 'busy' | 'misconfigured';
 
-/** `retry`: asking again later could help. `retryAfterMs`: not before that. */
+/** `retry`: asking again later could help; by default the kind says so, but credentials that expired are `misconfigured`
+ *  and worth a retry, because a person renews them. `retryAfterMs`: not before that. */
 export class BackendError extends Error {
   readonly kind: BackendErrorKind;
   readonly retry: boolean;
   readonly retryAfterMs: number | undefined;
-  constructor(kind: BackendErrorKind, message: string, options: { cause?: unknown; retryAfterMs?: number } = {}) {
+  /** While trying again can help nothing is given up: a backend that is down holds its builds, and goes on by itself. */
+  readonly keepTrying: boolean;
+  constructor(
+    kind: BackendErrorKind,
+    message: string,
+    options: { cause?: unknown; retryAfterMs?: number; retry?: boolean } = {},
+  ) {
     super(message, options);
     this.name = 'BackendError';
     this.kind = kind;
-    this.retry = kind === 'unreachable' || kind === 'busy' || kind === 'unparsable';
+    this.retry = options.retry ?? (kind === 'unreachable' || kind === 'busy' || kind === 'unparsable');
+    this.keepTrying = this.retry;
     this.retryAfterMs = options.retryAfterMs;
   }
 }
