@@ -24,7 +24,7 @@ import {
 } from './support/queues.ts';
 import { serverSettings, serverUrl, versionOf } from './support/server.ts';
 
-const ROWS = Number(process.env['RCB_BENCH_ROWS'] ?? 3_000);
+const ROWS = Number(process.env['RCB_BENCH_ROWS'] ?? 2_000);
 const LANES = 300;
 const CONCURRENCY = 10;
 const ROUNDS = 3;
@@ -102,11 +102,13 @@ const figures = (what: keyof Measured) => {
     (typeof names)[0],
     number
   >;
+  const [slower, faster] = [rates.pgBoss, rates.graphileWorker].sort((one, other) => one - other) as [number, number];
   const compare = (rate: number) => Object.fromEntries(PEERS.map((peer) => [peer, round(rate / rates[peer])]));
   return {
     rowsPerSecond: Object.fromEntries(names.map((name) => [name, round(rates[name])])),
     ratio: { events: compare(rates.rcbEvents), effects: compare(rates.rcbEffects) },
-    eventsToSlowerPeer: round(rates.rcbEvents / Math.min(rates.pgBoss, rates.graphileWorker)),
+    toSlowerPeer: { events: round(rates.rcbEvents / slower), effects: round(rates.rcbEffects / slower) },
+    toFasterPeer: { events: round(rates.rcbEvents / faster), effects: round(rates.rcbEffects / faster) },
   };
 };
 tell('queue', {

@@ -4,6 +4,8 @@
  *   node scripts/test-pg.ts                       all tests but the long ones and those in a browser
  *   node scripts/test-pg.ts test/x.test.ts …      arguments of `node --test`
  *   node scripts/test-pg.ts -- command argument…  any command, with RCB_TEST_DATABASE_URL
+ *
+ * A first argument `--durable` starts a server that syncs its commits, as a real one does.
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -15,7 +17,8 @@ const root = join(import.meta.dirname, '..');
 /** Run by commands of their own, but for the long tests of the database: a server answers differently. */
 const SUITES_OF_THEIR_OWN = [join('test', 'browser'), join('test', 'long')];
 const LONG_ONES_HERE = [join('test', 'long', 'database-migrations')];
-const arguments_ = process.argv.slice(2);
+const durable = process.argv[2] === '--durable';
+const arguments_ = process.argv.slice(durable ? 3 : 2);
 const [command, ...rest] =
   arguments_[0] === '--'
     ? arguments_.slice(1)
@@ -35,7 +38,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   });
 }
 
-const postgres = await startPostgres();
+const postgres = await startPostgres({ durable });
 try {
   if (isInterrupted) throw new Error('Interrupted while PostgreSQL was starting.');
   child = spawn(command, rest, {

@@ -23,8 +23,19 @@ const AWAY_KIND = new Set(['DatabaseNotReachable', 'ConnectionClosed', 'SocketTi
 const AWAY_TEXT =
   /^(Connection terminated|timeout (expired|exceeded when trying to connect)|Query read timeout|Client has encountered a connection error|Client was closed and is not queryable)|Unable to start a transaction in the given time/;
 
-/** The database cannot be reached or has dropped the connection: the same work may be tried again later. */
+/** The database cannot be reached, or has dropped the connection, or was migrated under a transaction: the same work may
+ *  be tried again later. */
 export function isDatabaseAway(error: unknown): boolean {
+  return isUnreachable(error) || isStalePlan(error);
+}
+
+/** A prepared statement answers other types than before, since a migration, and is prepared anew the next time. Its code
+ *  is that of many things ("not supported"). */
+export function isStalePlan(error: unknown): boolean {
+  return links(error).some((link) => /cached plan must not change result type/.test(String(link.message ?? '')));
+}
+
+function isUnreachable(error: unknown): boolean {
   return links(error).some(
     (link) =>
       codes(link).some(

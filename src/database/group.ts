@@ -1,4 +1,4 @@
-import { isDatabaseAway } from './errors.ts';
+import { isDatabaseAway, isSerializationFailure } from './errors.ts';
 
 /**
  * Group commit: several who ask at the same time share one statement, one round trip and one commit; what is asked while
@@ -6,7 +6,7 @@ import { isDatabaseAway } from './errors.ts';
  * been alone. Nobody waits for company: the first one goes at once.
  *
  * A part that the database refuses must not take the others with it: a batch that failed is done again, one by one, and
- * who is to blame gets the error.
+ * who is to blame gets the error. One that met a deadlock, since others lock the same rows in another order, is done again.
  */
 export function grouped<Part, Answer>(together: (parts: Part[]) => Promise<Answer[]>): (part: Part) => Promise<Answer> {
   let waiting: Waiting<Part, Answer>[] = [];
@@ -43,12 +43,18 @@ interface Waiting<Part, Answer> {
 async function answer<Part, Answer>(
   batch: Waiting<Part, Answer>[],
   together: (parts: Part[]) => Promise<Answer[]>,
+  tries = 1,
 ): Promise<void> {
   try {
     const answers = await together(batch.map(({ part }) => part));
     for (const [index, { resolve }] of batch.entries()) resolve(answers[index]!);
   } catch (error) {
-    if (batch.length === 1 || isDatabaseAway(error)) for (const { reject } of batch) reject(error);
-    else for (const each of batch) await answer([each], together);
+    if (isDatabaseAway(error)) for (const { reject } of batch) reject(error);
+    else if (batch.length > 1) for (const each of batch) await answer([each], together);
+    else if (isSerializationFailure(error) && tries < MOST_TRIES) await answer(batch, together, tries + 1);
+    else batch[0]!.reject(error);
   }
 }
+
+/** PostgreSQL finds a deadlock after a second; what the victim had met is committed then. */
+const MOST_TRIES = 3;

@@ -1,8 +1,8 @@
-import { PrismaPg } from '@prisma/adapter-pg';
 import pg from 'pg';
 import { PrismaClient } from '../generated/prisma/client.ts';
 import type { Database, DatabaseLog } from './database.ts';
 import { Listener } from './listener.ts';
+import { PreparingPg } from './prepared.ts';
 
 /** How long to wait for a connection, new or from the pool. */
 const CONNECT_TIMEOUT_MS = 10_000;
@@ -37,7 +37,7 @@ export async function openPostgresql(url: string, poolSize: number, log: Databas
   });
 
   const prisma = new PrismaClient({
-    adapter: new PrismaPg(pool),
+    adapter: new PreparingPg(pool),
     transactionOptions: { maxWait: CONNECT_TIMEOUT_MS, timeout: 30_000 },
   });
   const listener = new Listener(() => new pg.Client({ ...base, query_timeout: CONNECT_TIMEOUT_MS }), log);

@@ -4,11 +4,14 @@ import { isUniqueViolation } from '../database/database.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { Store } from '../store/store.ts';
 import { claimEffectRows, claimEventRows } from './claim.ts';
+import { type Ends, endInTransaction, openEnds } from './end.ts';
+import { lazyTransaction } from './lazy.ts';
+import { deliveries, facts } from './ledger.ts';
 import { openPush } from './push.ts';
 import {
   type Claimed,
   type Completion,
-  type Fact,
+  type Cursor,
   type Failure,
   type Follow,
   LeaseLost,
@@ -16,16 +19,7 @@ import {
   type Queue,
   type Told,
 } from './queue.ts';
-import {
-  announce,
-  type ClaimedRow,
-  claimedOf,
-  databaseNow,
-  eventRow,
-  insertEffects,
-  insertEvents,
-  type RowIds,
-} from './rows.ts';
+import { announce, type ClaimedRow, claimedOf, databaseNow, insertEvents, ownEvent, type RowIds } from './rows.ts';
 
 type Client = Prisma.TransactionClient;
 
@@ -41,46 +35,45 @@ export interface QueueOptions extends RowIds {
 /** The queue in the tables `event`, `sighting`, `effect` and `lane`. */
 export function openQueue(prisma: PrismaClient, options: QueueOptions): Queue {
   const ids: RowIds = options;
+  const ends = openEnds(prisma, ids);
   return {
     push: openPush(prisma, ids, (told) => pushKnown(prisma, told, ids)),
     tick: (source, everyMs) => prisma.$transaction((client) => tick(client, source, everyMs, ids)),
     facts: (keys) => facts(prisma, keys),
+    deliveries: (ids) => deliveries(prisma, ids),
     claimEvents: (claim) => claimed<Event>('event', () => claimEventRows(prisma, claim)),
     claimEffects: (claim) => claimed<Effect>('effect', () => claimEffectRows(prisma, claim)),
-    handle: (row, work) =>
-      prisma.$transaction(async (client) => {
-        const follow = await work(options.storeOn(client));
-        await finishEvent(client, row);
-        await insertFollow(client, row, follow, ids);
-      }),
+    handle: (row, work) => handle(prisma, row, work, options, ends),
     renew: (rows, leaseMs) => renew(prisma, rows, leaseMs),
     fail: (row, failure) => againOnConflict(() => prisma.$transaction((client) => fail(client, row, failure, ids))),
     completeEffect: (row, completion) =>
-      againOnConflict(() => prisma.$transaction((client) => complete(client, row, completion, ids))),
+      isPlain(completion)
+        ? ends.effect({ row, ...completion })
+        : againOnConflict(() => prisma.$transaction((client) => complete(client, row, completion, ids))),
     restLane: (lane, forMs, why) => restLane(prisma, lane, forMs, why),
     restart: (id) => restart(prisma, id),
     untilNext: (mostMs) => untilNext(prisma, mostMs),
   };
 }
 
-async function insertFollow(client: Client, row: Claimed<Event>, follow: Follow, ids: RowIds): Promise<void> {
-  if (follow.events.length + follow.effects.length === 0) return;
-  // An event is handled once: its id and a count make keys that nothing else can make.
-  const events = follow.events.map((event, index) => ({ key: `${row.id}:${index}`, event }));
-  await insertEvents(client, events, ids);
-  const effects = follow.effects.map(({ afterMs, ...effect }) => ({ effect: effect as Effect, afterMs }));
-  await insertEffects(client, effects, ids);
-  await announce(client);
-}
-
-/** End an event inside its handler's transaction: whoever lost the lease rolls everything back. */
-async function finishEvent(client: Client, row: Claimed<Event>): Promise<void> {
-  const now = await databaseNow(client);
-  const { count } = await client.event.updateMany({
-    where: { id: row.id, fence: row.fence, state: 'running' },
-    data: { state: 'done', doneAt: now, leaseUntil: null, retryAt: null, error: null },
-  });
-  if (count !== 1) throw new LeaseLost(row);
+/** An event whose handler wrote nothing ends together with others; else its end is the last of its transaction. */
+async function handle(
+  prisma: PrismaClient,
+  row: Claimed<Event>,
+  work: (store: Store) => Promise<Follow>,
+  options: QueueOptions,
+  ends: Ends,
+): Promise<void> {
+  const transaction = lazyTransaction(prisma, options.storeOn);
+  let follow: Follow;
+  try {
+    follow = await work(transaction.store);
+  } catch (error) {
+    await transaction.rollback(error);
+    throw error;
+  }
+  if (transaction.isOpen()) await transaction.commit((client) => endInTransaction(client, { row, follow }, options));
+  else await ends.event({ row, follow });
 }
 
 /** The long way, for what may be known: look, and add a sighting. */
@@ -103,30 +96,12 @@ async function tick(client: Client, source: PollSource, everyMs: number, ids: Ro
   const at = new Date(Math.round(now.getTime() / everyMs) * everyMs);
   const event: Event = { kind: 'tick', source, at: at.toISOString(), everyMs };
   const key = `tick:${source}:${at.getTime() / 1_000}`;
-  const row = eventRow({ event: { key, event }, source: 'own' }, ids, now);
-  const { count } = await client.event.createMany({ data: [row], skipDuplicates: true });
-  if (count === 0) return;
+  const stored = await insertEvents(client, [ownEvent({ key, event })], ids);
+  if (stored.size === 0) return;
   const old = new Date(now.getTime() - TICKS_KEPT * everyMs);
   await client.event.deleteMany({ where: { subject: tickSubject(source), createdAt: { lt: old }, state: 'done' } });
   await announce(client);
 }
-
-async function facts(prisma: PrismaClient, keys: string[]): Promise<Fact[]> {
-  const found: Fact[] = [];
-  for (let from = 0; from < keys.length; from += KEYS_AT_ONCE) {
-    const rows = await prisma.event.findMany({
-      where: { key: { in: keys.slice(from, from + KEYS_AT_ONCE) } },
-      select: { key: true, hookAt: true, pollAt: true },
-    });
-    for (const { key, hookAt, pollAt } of rows) {
-      found.push({ key, hookAt: hookAt ?? undefined, pollAt: pollAt ?? undefined });
-    }
-  }
-  return found;
-}
-
-/** A statement has at most 65,535 parameters (PostgreSQL's protocol). */
-const KEYS_AT_ONCE = 5_000;
 
 async function pushOne(client: Client, told: Told, ids: RowIds, now: Date): Promise<Pushed> {
   const { key } = told.event;
@@ -134,12 +109,9 @@ async function pushOne(client: Client, told: Told, ids: RowIds, now: Date): Prom
     const seen = await client.sighting.findUnique({ where: { delivery: told.delivery }, select: { id: true } });
     if (seen) return { key, known: true };
   }
-  const row = eventRow(told, ids, now);
-  const { count } = await client.event.createMany({ data: [row], skipDuplicates: true });
-  const known = count === 0;
-  const event = known
-    ? await client.event.findUniqueOrThrow({ where: { key } })
-    : { id: row.id, hookAt: now, pollAt: now };
+  const id = (await insertEvents(client, [told], ids)).get(key);
+  const known = id === undefined;
+  const event = known ? await client.event.findUniqueOrThrow({ where: { key } }) : { id, hookAt: now, pollAt: now };
   if (told.source !== 'own') {
     await client.sighting.createMany({
       data: [{ id: ids.newId(), eventId: event.id, source: told.source, delivery: told.delivery, at: now }],
@@ -171,19 +143,28 @@ async function againOnConflict<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** A row that somebody holds locked, most likely its own end, is not waited for: it is still leased, for a while. */
 async function renew(prisma: PrismaClient, rows: Claimed<Event | Effect>[], leaseMs: number): Promise<Set<string>> {
-  const own = new Set<string>();
-  const lease = `${leaseMs} milliseconds`;
-  for (const row of rows) {
-    const count =
-      row.table === 'event'
-        ? await prisma.$executeRaw`UPDATE event SET lease_until = clock_timestamp() + ${lease}::interval
-            WHERE id = ${row.id} AND fence = ${row.fence} AND state = 'running'`
-        : await prisma.$executeRaw`UPDATE effect SET lease_until = clock_timestamp() + ${lease}::interval
-            WHERE id = ${row.id} AND fence = ${row.fence} AND state = 'running'`;
-    if (count === 1) own.add(row.id);
-  }
-  return own;
+  const leases = rows.map(({ table, id, fence }) => ({ table, id, fence }));
+  const held = await prisma.$queryRaw<{ id: string }[]>`
+    WITH lease AS MATERIALIZED (
+      SELECT * FROM jsonb_to_recordset(${JSON.stringify(leases)}::jsonb) AS own ("table" text, id text, fence int)
+    ), event_free AS (
+      SELECT e.id FROM event e JOIN lease USING (id, fence) WHERE "table" = 'event' AND state = 'running'
+      FOR UPDATE OF e SKIP LOCKED
+    ), effect_free AS (
+      SELECT e.id FROM effect e JOIN lease USING (id, fence) WHERE "table" = 'effect' AND state = 'running'
+      FOR UPDATE OF e SKIP LOCKED
+    ), events AS (
+      UPDATE event SET lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+      WHERE id IN (SELECT id FROM event_free)
+    ), effects AS (
+      UPDATE effect SET lease_until = clock_timestamp() + ${leaseMs} * interval '1 millisecond'
+      WHERE id IN (SELECT id FROM effect_free)
+    )
+    SELECT e.id FROM event e JOIN lease USING (id, fence) WHERE "table" = 'event' AND state = 'running'
+    UNION ALL SELECT e.id FROM effect e JOIN lease USING (id, fence) WHERE "table" = 'effect' AND state = 'running'`;
+  return new Set(held.map(({ id }) => id));
 }
 
 async function fail(client: Client, row: Claimed<Event | Effect>, failure: Failure, ids: RowIds): Promise<void> {
@@ -199,7 +180,7 @@ async function fail(client: Client, row: Claimed<Event | Effect>, failure: Failu
         ? await putBack(client, row as Claimed<Effect>, { tries, error: failure.error, dueAt: nextAt })
         : await client.effect.updateMany({ where, data });
   if (count !== 1) throw new LeaseLost(row);
-  await insertEvents(client, failure.events ?? [], ids);
+  await insertEvents(client, (failure.events ?? []).map(ownEvent), ids);
   await announce(client);
 }
 
@@ -220,6 +201,10 @@ async function putBack(
   return client.effect.updateMany({ where, data: { state: 'done', leaseUntil: null, error: next.error } });
 }
 
+/** It ends, and tells what came of it; most do. */
+const isPlain = ({ told, cursors, forget, againMs }: Completion): boolean =>
+  !told?.length && !cursors?.length && !forget && againMs === undefined;
+
 async function complete(client: Client, row: Claimed<Effect>, completion: Completion, ids: RowIds): Promise<void> {
   const now = await databaseNow(client);
   const { count } =
@@ -232,9 +217,15 @@ async function complete(client: Client, row: Claimed<Effect>, completion: Comple
   if (count !== 1) throw new LeaseLost(row);
   if (completion.forget) await client.effect.deleteMany({ where: { id: row.id, state: 'done' } });
   for (const told of completion.told ?? []) await pushOne(client, told, ids, now);
-  await insertEvents(client, completion.events, ids);
+  for (const cursor of completion.cursors ?? []) await moveCursor(client, cursor, now);
+  await insertEvents(client, completion.events.map(ownEvent), ids);
   if (completion.spacingMs) await restLane(client, row.order, completion.spacingMs, 'spacing');
   await announce(client);
+}
+
+async function moveCursor(client: Client, { name, value }: Cursor, movedAt: Date): Promise<void> {
+  const data = { value: value as Prisma.InputJsonObject, movedAt };
+  await client.cursor.upsert({ where: { name }, create: { name, ...data }, update: data });
 }
 
 /** A rest is only ever lengthened: a spacing of a second must not end a rest of a minute. */

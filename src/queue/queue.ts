@@ -24,6 +24,8 @@ export interface Queue {
   tick(source: PollSource, everyMs: number): Promise<void>;
   /** Which of these keys are known, and who has seen them. */
   facts(keys: string[]): Promise<Fact[]>;
+  /** Which of these deliveries are in the ledger. */
+  deliveries(ids: string[]): Promise<Set<string>>;
   claimEvents(claim: Claim): Promise<Claimed<Event>[]>;
   claimEffects(claim: Claim): Promise<Claimed<Effect>[]>;
   /** Handle an event: what `work` saves in its store, what follows from it, and the event's end are one transaction.
@@ -108,12 +110,22 @@ export interface Completion {
   events: NewEvent[];
   /** What it saw outside, stored as by `push`, in the same transaction. */
   told?: Told[];
+  /** Where polls go on from next time: moved in the transaction that stores what they saw. */
+  cursors?: Cursor[];
   /** The row is removed instead of kept as done. */
   forget?: boolean;
   /** It is not over: due again after this long. */
   againMs?: number;
   /** The lane may be used again after this long. */
   spacingMs?: number;
+}
+
+/** How far a poll has read. */
+export interface Cursor {
+  /** `poll:github:1` */
+  name: string;
+  /** JSON. */
+  value: Record<string, unknown>;
 }
 
 /** The row is somebody else's by now: nothing of this transaction may be committed. */

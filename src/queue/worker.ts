@@ -3,6 +3,7 @@ import { type Effect, runOf, targetOf } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import type { Log } from '../log.ts';
 import { type Claimed, LeaseLost, type Queue } from './queue.ts';
+import { NotBegun, Turns } from './turns.ts';
 
 /**
  * Claims rows and has them worked on, several at a time; backs off and parks what fails; renews leases; drains on stop.
@@ -32,8 +33,8 @@ export interface WorkerOptions {
 }
 
 export interface Worker {
-  /** Something was committed: look now. */
-  wake(): void;
+  /** Something was committed: look now. `table`: only in this one, 'event' or 'effect'. */
+  wake(table?: string): void;
   /** Claim no more, let what runs come to its end for `graceMs`, then abort it. What is left is taken over later. */
   stop(graceMs: number): Promise<void>;
 }
@@ -48,6 +49,8 @@ export class TryLater extends Error {
 
 /** Tries before a row is parked. With the back-off below, an hour and a half. */
 const MOST_TRIES = 24;
+/** From this try on, what says `keepTrying` is not counted: a minute apart, for as long as it takes. */
+const PATIENT_TRIES = 7;
 /** What is probably our own bug is not tried so often. */
 const MOST_TRIES_OF_BUGS = 5;
 
@@ -73,18 +76,24 @@ export function startWorker(options: WorkerOptions): Worker {
   const abort = new AbortController();
   // By id and fence: after an outage of the database a worker may claim a row that it is still at.
   const running = new Map<string, Running>();
+  const turns = {
+    event: new Turns(options.eventsAtOnce, () => performance.now()),
+    effect: new Turns(options.effectsAtOnce, () => performance.now()),
+  };
   let stopping = false;
   let wakeUp = () => {};
-  let woken = false;
+  /** Where something may have come, or become free, since the last look. */
+  const unseen = new Set<Table>(TABLES);
+  let lookAgainAt = 0;
 
-  const wake = () => {
-    woken = true;
+  const wake = (table?: string) => {
+    for (const each of TABLES) if (table !== other(each)) unseen.add(each);
     wakeUp();
   };
 
   const rest = (ms: number) =>
     new Promise<void>((resolve) => {
-      if (woken || stopping) return resolve();
+      if (unseen.size > 0 || stopping) return resolve();
       const timer = setTimeout(resolve, ms);
       wakeUp = () => {
         clearTimeout(timer);
@@ -92,16 +101,19 @@ export function startWorker(options: WorkerOptions): Worker {
       };
     });
 
-  async function claimAndStart(): Promise<number> {
-    const claim = { worker: options.worker, leaseMs: options.leaseMs };
-    const count = (table: 'event' | 'effect') => [...running.values()].filter(({ row }) => row.table === table).length;
-    const events = options.eventsAtOnce - count('event');
-    const effects = options.effectsAtOnce - count('effect');
-    const claimedEvents = events > 0 ? await queue.claimEvents({ ...claim, most: events }) : [];
-    for (const row of claimedEvents) start(row, () => options.handleEvent(row));
-    const claimedEffects = effects > 0 ? await queue.claimEffects({ ...claim, most: effects }) : [];
-    for (const row of claimedEffects) start(row, (signal) => options.performEffect(row, signal));
-    return claimedEvents.length + claimedEffects.length;
+  /** Claims what there is room for, if it is worth a claim: 'all' that was asked for, so that there may be more. */
+  async function claimAndStart(table: Table): Promise<'all' | 'fewer' | 'no room'> {
+    const most = turns[table].room();
+    if (most === 0) return 'no room';
+    const claim = { worker: options.worker, leaseMs: options.leaseMs, most };
+    if (table === 'event') {
+      const rows = await queue.claimEvents(claim);
+      for (const row of rows) start(row, () => options.handleEvent(row));
+      return rows.length === most ? 'all' : 'fewer';
+    }
+    const rows = await queue.claimEffects(claim);
+    for (const row of rows) start(row, (signal) => options.performEffect(row, signal));
+    return rows.length === most ? 'all' : 'fewer';
   }
 
   function start(row: Claimed<Event | Effect>, work: (signal: AbortSignal) => Promise<void>): void {
@@ -109,13 +121,16 @@ export function startWorker(options: WorkerOptions): Worker {
     const name = nameOf(row);
     for (const other of running.values()) if (other.row.id === row.id) giveUp(other);
     running.set(name, { row, lost });
+    const signal = AbortSignal.any([abort.signal, lost.signal]);
     const ended =
-      row.tries > MOST_TRIES ? Promise.reject(new NeverEnded(row)) : work(AbortSignal.any([abort.signal, lost.signal]));
+      row.tries > MOST_TRIES
+        ? Promise.reject(new NeverEnded(row))
+        : turns[row.table].take(() => work(signal), lost.signal);
     void ended
       .catch((error) => settle(row, lost.signal.aborted ? lost.signal.reason : error))
       .finally(() => {
         running.delete(name);
-        wake();
+        wake(row.table);
       });
   }
 
@@ -132,21 +147,39 @@ export function startWorker(options: WorkerOptions): Worker {
     }
   }
 
+  /** Looks where something may have come; answers how long there will be nothing more. */
+  async function look(): Promise<number> {
+    if (unseen.size === 0) for (const table of TABLES) unseen.add(table); // The time has come that was waited for.
+    const tables = [...unseen];
+    unseen.clear();
+    const claims = await Promise.allSettled(tables.map(claimAndStart));
+    const claimed = claims.map((claim) => {
+      if (claim.status === 'rejected') throw claim.reason;
+      return claim.value;
+    });
+    for (const [index, table] of tables.entries()) if (claimed[index] === 'all') unseen.add(table);
+    if (unseen.size > 0) return 0;
+    if (claimed.includes('fewer')) lookAgainAt = performance.now() + (await queue.untilNext(options.idleMs));
+    const restMs = lookAgainAt - performance.now();
+    // Where there was no room, the end of something that runs is the time to look.
+    return restMs > 0 ? restMs : options.idleMs;
+  }
+
   const loop = async () => {
     let failures = 0;
     while (!stopping) {
-      woken = false;
       try {
-        const started = await claimAndStart();
+        const restMs = await look();
         if (failures > 0) log.info({ failures }, 'The database answers again');
         failures = 0;
-        if (started === 0) await rest(await queue.untilNext(options.idleMs));
+        await rest(restMs);
       } catch (error) {
         failures += 1;
         const waitMs = backOffMs(failures, options.random(), 250, 15_000);
         log.error({ err: error, waitMs }, 'The queue cannot be read; trying again');
-        woken = false;
+        unseen.clear();
         await rest(waitMs);
+        for (const table of TABLES) unseen.add(table);
       }
     }
   };
@@ -174,6 +207,7 @@ export function startWorker(options: WorkerOptions): Worker {
     async stop(graceMs) {
       stopping = true;
       wake();
+      for (const table of TABLES) turns[table].close();
       await looping;
       const drained = async () => {
         while (running.size > 0) {
@@ -201,6 +235,10 @@ export function startWorker(options: WorkerOptions): Worker {
 /** What does not end this long after it was aborted is not waited for. */
 const DEAF_MS = 5_000;
 
+type Table = 'event' | 'effect';
+const TABLES: readonly Table[] = ['event', 'effect'];
+const other = (table: Table): Table => (table === 'event' ? 'effect' : 'event');
+
 const nameOf = (row: Claimed<unknown>): string => `${row.id}:${row.fence}`;
 
 async function putBack(
@@ -211,8 +249,9 @@ async function putBack(
 ): Promise<void> {
   const { queue, log, random } = options;
   const message = error instanceof Error ? error.message : String(error);
-  if (aborted || options.isAway(error)) {
-    await queue.fail(row, { error: message, afterMs: aborted ? 0 : 1_000, uncounted: true });
+  const isUnbegun = error instanceof NotBegun;
+  if (aborted || isUnbegun || options.isAway(error)) {
+    await queue.fail(row, { error: message, afterMs: aborted || isUnbegun ? 0 : 1_000, uncounted: true });
     return;
   }
   if (error instanceof TryLater) {
@@ -220,15 +259,17 @@ async function putBack(
     await queue.fail(row, { error: message, afterMs });
     return;
   }
-  const { retry, retryAfterMs } = error as { retry?: boolean; retryAfterMs?: number };
+  const { retry, retryAfterMs, keepTrying } = error as { retry?: boolean; retryAfterMs?: number; keepTrying?: boolean };
+  const uncounted = keepTrying === true && row.tries >= PATIENT_TRIES;
   if (retryAfterMs !== undefined && row.table === 'effect') await queue.restLane(row.order, retryAfterMs, message);
   const most = retry === undefined ? MOST_TRIES_OF_BUGS : retry ? MOST_TRIES : 0;
-  const afterMs = row.tries < most ? Math.max(retryAfterMs ?? 0, backOffMs(row.tries, random())) : undefined;
+  const afterMs =
+    uncounted || row.tries < most ? Math.max(retryAfterMs ?? 0, backOffMs(row.tries, random())) : undefined;
   const fields = { err: error, row: row.id, key: row.key, tries: row.tries, afterMs };
   if (afterMs === undefined) log.error(fields, `Parked ${row.table} ${row.value.kind} of ${row.key}`);
   else log.warn(fields, `${row.value.kind} of ${row.key} failed and is tried again`);
   const events = row.table === 'effect' ? failureEvents(row as Claimed<Effect>, message, afterMs, options) : [];
-  await queue.fail(row, { error: message, afterMs, events });
+  await queue.fail(row, { error: message, afterMs, events, ...(uncounted && { uncounted }) });
 }
 
 /** The run that the effect works for says on its page and check what it waits for, or why it was given up. */

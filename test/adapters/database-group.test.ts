@@ -73,3 +73,19 @@ test('a database that is away refuses the whole batch, and is not asked again fo
   );
   assert.equal(asked, 3);
 });
+
+test('one that met a deadlock is done again, a few times', async () => {
+  const deadlock = Object.assign(new Error('deadlock detected'), { code: '40P01' });
+  let tries = 0;
+  const meets = (times: number) => {
+    tries = 0;
+    return grouped(async (parts: number[]) => {
+      tries += 1;
+      if (tries <= times) throw deadlock;
+      return parts;
+    });
+  };
+  assert.equal(await meets(2)(1), 1);
+  await assert.rejects(meets(1_000)(1), deadlock);
+  assert.equal(tries, 3);
+});

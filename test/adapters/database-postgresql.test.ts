@@ -33,6 +33,52 @@ describe('several processes on one PostgreSQL', { skip }, () => {
     await stop();
   });
 
+  test('a migration by another instance changes what prepared statements answer: nothing fails but a transaction', async () => {
+    const { prisma } = world.database;
+    const other = await world.open();
+    await prisma.$executeRaw`CREATE TABLE grown (id int PRIMARY KEY, size int)`;
+    await prisma.$executeRaw`INSERT INTO grown VALUES (1, 1)`;
+    const read = () => prisma.$queryRaw<{ size: number | bigint }[]>`SELECT size FROM grown`;
+    const prepareEverywhere = () => Promise.all(Array.from({ length: 20 }, read));
+    const prepared = async () => {
+      const [found] = await prisma.$queryRaw<{ count: number }[]>`
+        SELECT count(*)::int AS count FROM pg_prepared_statements WHERE statement LIKE 'SELECT size FROM grown%'`;
+      return found!.count;
+    };
+    await prepareEverywhere();
+    assert.equal(await prepared(), 1, 'it is prepared, or this test tells nothing');
+    await other.connection((client) => client.query('ALTER TABLE grown ALTER size TYPE bigint'));
+    for (const [row] of await prepareEverywhere()) assert.equal(row!.size, 1n);
+
+    await prepareEverywhere();
+    await other.connection((client) => client.query('ALTER TABLE grown ALTER size TYPE int'));
+    const inTransaction = () => prisma.$transaction((tx) => tx.$queryRaw`SELECT size FROM grown`);
+    await assert.rejects(inTransaction(), (error) => isDatabaseAway(error));
+    assert.deepEqual(await inTransaction(), [{ size: 1 }], 'once, on no connection again');
+    assert.deepEqual(await Promise.all(Array.from({ length: 20 }, inTransaction)), Array(20).fill([{ size: 1 }]));
+    await other.connection((client) => client.query('ALTER TABLE grown ADD extra text'));
+    assert.deepEqual(await inTransaction(), [{ size: 1 }], 'a new column changes nothing');
+    await prisma.$executeRaw`DROP TABLE grown`;
+  });
+
+  test('only so many statements are prepared, and no long ones', async () => {
+    const own = await world.open();
+    await own.prisma.$transaction(async (tx) => {
+      for (let index = 0; index < 230; index += 1) await tx.$queryRawUnsafe(`SELECT ${index} AS number`);
+      const [found] = await tx.$queryRaw<
+        { count: number }[]
+      >`SELECT count(*)::int AS count FROM pg_prepared_statements`;
+      assert.ok(found!.count > 150 && found!.count <= 200, `${found!.count} prepared`);
+    });
+    const another = await world.open();
+    await another.prisma.$transaction(async (tx) => {
+      await tx.$queryRawUnsafe(`SELECT 1 AS number -- ${'long '.repeat(2_000)}`);
+      const [found] = await tx.$queryRaw<{ count: number }[]>`
+        SELECT count(*)::int AS count FROM pg_prepared_statements WHERE statement LIKE ${'SELECT 1 AS%'}`;
+      assert.equal(found!.count, 0);
+    });
+  });
+
   test('two that write one row on a stale picture: one meets a serialization failure', async () => {
     const other = await world.open();
     await other.prisma.lane.create({ data: { name: 'contended', notBeforeAt: new Date() } });

@@ -212,4 +212,165 @@ describe('the queue', () => {
     const ms = await queue.untilNext(60_000);
     assert.ok(ms > 0 && ms <= 2_000, `${ms}`);
   });
+
+  test('a handler that only reads, or does nothing, ends; one that throws leaves nothing of what it wrote', async () => {
+    const { prisma } = testing.database;
+    const branch = { subject: 's', repositoryKey: 'r', ref: 'refs/heads/x', sha: null, generation: 1 };
+    for (const hook of ['a', 'b', 'c']) await tell(hook, hook);
+    const [reads, writes, throws] = await queue.claimEvents(claim);
+    await queue.handle(reads!, async (store) => {
+      assert.equal(await store.branch('s'), undefined);
+      return { effects: [cancel('b1')], events: [noted('x')] };
+    });
+    const failing = queue.handle(throws!, async (store) => {
+      await store.saveBranch(branch);
+      assert.equal((await store.branch('s'))?.generation, 1, 'it reads what it wrote');
+      throw new Error('in the middle');
+    });
+    await assert.rejects(failing, /in the middle/);
+    assert.equal(await prisma.branch.count(), 0);
+    await queue.handle(writes!, async (store) => {
+      assert.equal(await store.branch('s'), undefined);
+      await Promise.all([store.branch('s'), store.saveBranch(branch)]);
+      return { effects: [], events: [] };
+    });
+    assert.deepEqual(await prisma.branch.count(), 1);
+    await prisma.branch.deleteMany();
+    const states = await prisma.event.findMany({ select: { key: true, state: true }, orderBy: { seq: 'asc' } });
+    assert.deepEqual(
+      states.map(({ key, state }) => `${key} ${state}`),
+      ['a done', 'b done', 'c running', `${reads!.id}:0 pending`],
+    );
+  });
+
+  describe('rows that end at the same time', () => {
+    /** Enough that some of them share a statement: the first two go alone. */
+    const claimed = async (count: number) => {
+      for (let index = 0; index < count; index += 1) await tell(`k${index}`, `s${index}`);
+      return (await queue.claimEvents(claim)).sort((one, other) => (one.key < other.key ? -1 : 1));
+    };
+    const follow = (effects: Effect[], events: Event[] = []) => ({ effects, events });
+    const statusOf = (ends: Promise<unknown>[]) =>
+      Promise.allSettled(ends).then((all) => all.map(({ status }) => status[0]).join(''));
+    const pending = () =>
+      testing.database.prisma.effect.findMany({ where: { state: 'pending' }, orderBy: { target: 'asc' } });
+
+    test('one whose lease was lost stores nothing and is told so; the others do not notice', async () => {
+      await tell('lost', 'lost');
+      const [dead] = await queue.claimEvents({ ...claim, leaseMs: -1 });
+      const rows = await claimed(5);
+      const heir = rows.find((row) => row.key === 'lost')!;
+      const others = rows.filter((row) => row !== heir);
+      const order = [others[0]!, others[1]!, others[2]!, dead!, others[3]!, others[4]!];
+      const ends = order.map((row) =>
+        queue.handle(row, async () => follow([cancel(row.key)], [noted(`of ${row.key} ${row.fence}`)])),
+      );
+      assert.equal(await statusOf(ends), 'fffrff');
+      await assert.rejects(ends[3]!, LeaseLost);
+      assert.deepEqual(
+        (await pending()).map((each) => each.target),
+        ['build:k0', 'build:k1', 'build:k2', 'build:k3', 'build:k4'],
+      );
+      assert.equal(await testing.database.prisma.event.count({ where: { key: `${dead!.id}:0` } }), 0);
+      const again = [...others.slice(0, 2), dead!, heir].map((row) =>
+        queue.handle(row, async () => follow([], [noted(`of fence ${row.fence}`)])),
+      );
+      assert.equal(await statusOf(again), 'rrrf', 'the one that holds the lease now, beside the one that lost it');
+      const told = await testing.database.prisma.event.findUniqueOrThrow({ where: { key: `${heir.id}:0` } });
+      assert.equal(told.subject, `hook:of fence ${heir.fence}`);
+    });
+
+    test('two wishes for one target are one, with the newer payload; that of a lost lease is none', async () => {
+      await tell('lost', 'lost');
+      const [dead] = await queue.claimEvents({ ...claim, leaseMs: -1 });
+      const rows = (await claimed(5)).filter((row) => row.key !== 'lost');
+      const wish = (run: string): Effect => ({ kind: 'build.cancel', runId: run, buildId: 'b1' });
+      const effects = [[], [], [wish('first'), cancel('b0')], [wish('lost'), cancel('b2')], [wish('last')], []];
+      const ends = [rows[0]!, rows[1]!, rows[2]!, dead!, rows[3]!, rows[4]!].map((row, index) =>
+        queue.handle(row, async () => follow(effects[index]!)),
+      );
+      assert.equal(await statusOf(ends), 'fffrff');
+      assert.deepEqual(
+        (await pending()).map((each) => [each.target, (each.payload as { runId?: string }).runId]),
+        [
+          ['build:b0', 'r'],
+          ['build:b1', 'last'],
+        ],
+      );
+    });
+
+    test('a follow event whose key is known is left as it is, and the others are stored', async () => {
+      await want(...['b0', 'b1', 'b2', 'b3'].map(cancel));
+      const rows = await queue.claimEffects(claim);
+      await queue.push([{ event: { key: 'outcome', event: noted('first') }, source: 'own' }]);
+      const ends = rows.map((row) =>
+        queue.completeEffect(row, {
+          events: [
+            { key: 'outcome', event: noted(`second of ${row.key}`) },
+            { key: `own ${row.key}`, event: noted('own') },
+          ],
+        }),
+      );
+      assert.equal(await statusOf(ends), 'ffff');
+      const events = await testing.database.prisma.event.findMany({ select: { key: true, subject: true } });
+      assert.equal(events.length, 5);
+      assert.equal(events.find(({ key }) => key === 'outcome')?.subject, 'hook:first');
+    });
+
+    test('a row that the database refuses fails alone', async () => {
+      const rows = await claimed(6);
+      const ends = rows.map((row) =>
+        queue.handle(row, async () => follow([], [noted(row.key === 'k3' ? 'no \u0000 in jsonb' : 'fine')])),
+      );
+      assert.equal(await statusOf(ends), 'fffrff');
+      const left = await testing.database.prisma.event.findMany({ where: { state: 'running' } });
+      assert.deepEqual(
+        left.map((each) => each.key),
+        ['k3'],
+      );
+      await queue.fail(rows[3]!, { error: 'refused' });
+    });
+
+    test('each lane rests as long as its own effect says', async () => {
+      const lanes = ['github:1', 'github:2', 'github:3', 'github:4'];
+      await want(...lanes.map((installation, index) => ({ ...report(`c${index}`), installation }) as Effect));
+      const rows = await queue.claimEffects(claim);
+      const ends = rows.map((row) =>
+        queue.completeEffect(row, { events: [], spacingMs: row.order.endsWith('3') ? 3_600_000 : 0 }),
+      );
+      assert.equal(await statusOf(ends), 'ffff');
+      const resting = await testing.database.prisma.lane.findMany();
+      assert.deepEqual(
+        resting.map(({ name }) => name),
+        ['write:github:3'],
+      );
+    });
+  });
+
+  test('a poll moves its cursor when it ends, and not when its lease was lost', async () => {
+    const { prisma } = testing.database;
+    await want(cancel('b1'));
+    const [dead] = await queue.claimEffects({ ...claim, leaseMs: -1 });
+    const [heir] = await queue.claimEffects(claim);
+    const moved = (to: number) => ({ events: [], cursors: [{ name: 'poll:x', value: { to } }] });
+    await assert.rejects(queue.completeEffect(dead!, moved(1)), LeaseLost);
+    assert.equal(await prisma.cursor.count({ where: { name: 'poll:x' } }), 0);
+    await queue.completeEffect(heir!, moved(2));
+    assert.deepEqual((await prisma.cursor.findUniqueOrThrow({ where: { name: 'poll:x' } })).value, { to: 2 });
+    await prisma.cursor.deleteMany();
+  });
+
+  test('leases of events and effects are lengthened together; a row that is being ended is not waited for', async () => {
+    await tell('k');
+    await want(cancel('b1'), cancel('b2'));
+    const [event] = await queue.claimEvents(claim);
+    const [one, two] = await queue.claimEffects(claim);
+    await queue.completeEffect(two!, { events: [] });
+    const rows = [event!, one!, two!];
+    assert.deepEqual(await queue.renew(rows, 3_600_000), new Set([event!.id, one!.id]));
+    const [row] = await testing.database.prisma.$queryRaw<{ ms: number }[]>`
+      SELECT (EXTRACT(EPOCH FROM min(lease_until) - now()) * 1000)::float8 AS ms FROM (
+        SELECT lease_until FROM event UNION ALL SELECT lease_until FROM effect WHERE state = 'running') AS leased`;
+    assert.ok(row!.ms > 3_000_000, `${row!.ms}`);
+  });
 });

@@ -9,6 +9,7 @@ export interface Offences {
   'events doubled': number;
   'events out of order': number;
   'events of one subject at a time': number;
+  'events that follow lost or doubled': number;
   'effects lost': number;
   'effects of one lane at a time': number;
   'effects too close in a spaced lane': number;
@@ -33,6 +34,9 @@ export async function judge(prisma: PrismaClient, expected: { events: number; ta
       SELECT count(*) AS n FROM (SELECT started_at, max(ended_at) OVER (PARTITION BY subject ORDER BY started_at, ended_at
         ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before FROM race_handled) AS each
       WHERE started_at < before`),
+    'events that follow lost or doubled': await count(prisma.$queryRaw<Count>`
+      SELECT count(*) AS n FROM race_handled h
+      WHERE h.key ~ '^race:.*[369]$' AND (SELECT count(*) FROM race_handled f WHERE f.key = h.id || ':0') <> 1`),
     'effects lost': expected.targets - performed,
     'effects of one lane at a time': await count(lanesOverlap(prisma)),
     'effects too close in a spaced lane': await count(tooClose(prisma)),

@@ -27,12 +27,18 @@ export function eventAt(subject: number, place: number): NewEvent {
 
 /** An effect's outcome is an event as well: an easy one. */
 export function fateOf(key: string): Fate {
-  if (!key.startsWith('race:')) return 'done';
+  if (!key.startsWith('race:') || isSilent(key)) return 'done';
   const number = drawn(`fate ${key}`);
   if (number < 0.01) return 'parked';
   if (number < 0.03) return 'later';
   return number < 0.035 ? 'fails' : 'done';
 }
+
+/** Its handler writes nothing, so that it ends together with others; it is followed by an event. */
+export const isSilent = (key: string): boolean => /^race:.*[369]$/.test(key);
+
+/** The same in SQL. */
+export const IS_SILENT = "NEW.key ~ '^race:.*[369]$'";
 
 /** How long an event is worked on, or an effect is performed; milliseconds. */
 export const workMs = (name: string): number => Math.floor(drawn(`work ${name}`) ** 4 * 60);

@@ -17,7 +17,7 @@ import type { Store } from '../../src/store/store.ts';
 import { testDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
 import { judge } from './judge.ts';
-import { drawn, effectOf, eventAt, eventKey, fateOf, LEASE_MS, SUBJECTS } from './plan.ts';
+import { drawn, effectOf, eventAt, eventKey, fateOf, IS_SILENT, LEASE_MS, SUBJECTS } from './plan.ts';
 import { WorkerSlot } from './processes.ts';
 
 const HOUR = 3_600_000;
@@ -75,17 +75,23 @@ async function createTables(prisma: PrismaClient): Promise<void> {
     `race_opened (at timestamptz)`,
     // When each event was committed at the latest, and when it was claimed.
     `race_told (key text PRIMARY KEY, at timestamptz)`,
-    `race_claimed (id text, at timestamptz)`,
+    `race_claimed (id text, at timestamptz, begun_at timestamptz)`,
   ];
   for (const table of tables) await prisma.$executeRawUnsafe(`CREATE TABLE ${table}`);
   await prisma.$executeRawUnsafe('CREATE INDEX ON race_performed (id, fence)');
   await prisma.$executeRawUnsafe('CREATE INDEX ON race_performed (target)');
   await prisma.$executeRawUnsafe('CREATE INDEX ON race_claimed (id)');
+  await prisma.$executeRawUnsafe('CREATE INDEX ON race_handled (key)');
   // A claim is one statement: what was committed before its now() was there to be seen.
   await prisma.$executeRawUnsafe(`CREATE FUNCTION race_claim() RETURNS trigger LANGUAGE plpgsql AS
-    'BEGIN INSERT INTO race_claimed VALUES (NEW.id, now()); RETURN NULL; END'`);
+    'BEGIN INSERT INTO race_claimed VALUES (NEW.id, now(), clock_timestamp()); RETURN NULL; END'`);
   await prisma.$executeRawUnsafe(`CREATE TRIGGER race_claim AFTER UPDATE ON event FOR EACH ROW
     WHEN (NEW.state = 'running' AND NEW.fence > OLD.fence) EXECUTE FUNCTION race_claim()`);
+  await prisma.$executeRawUnsafe(`CREATE FUNCTION race_end() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN INSERT INTO race_handled SELECT NEW.id, NEW.key, NEW.subject, NEW.worker, NEW.tries, max(begun_at), clock_timestamp()
+       FROM race_claimed WHERE id = NEW.id; RETURN NULL; END'`);
+  await prisma.$executeRawUnsafe(`CREATE TRIGGER race_end AFTER UPDATE ON event FOR EACH ROW
+    WHEN (NEW.state = 'done' AND OLD.state = 'running' AND ${IS_SILENT}) EXECUTE FUNCTION race_end()`);
 }
 
 /** The last event of each subject is scheduled: there from the start, due later; its subject goes on without it. */

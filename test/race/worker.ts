@@ -13,7 +13,7 @@ import type { Claimed } from '../../src/queue/queue.ts';
 import { CHANNEL } from '../../src/queue/rows.ts';
 import { startWorker, TryLater } from '../../src/queue/worker.ts';
 import type { Store } from '../../src/store/store.ts';
-import { effectFails, fateOf, isSpaced, LEASE_MS, SPACING_MS, workMs } from './plan.ts';
+import { effectFails, fateOf, isSilent, isSpaced, LEASE_MS, SPACING_MS, workMs } from './plan.ts';
 
 const name = process.argv[2]!;
 const log = openLog('warn', process.stderr);
@@ -31,6 +31,7 @@ class Refused extends Error {
 const work = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function handleEvent(row: Claimed<Event>): Promise<void> {
+  if (isSilent(row.key)) return await handleSilently(row);
   await queue.handle(row, async (store) => {
     const client = store as unknown as Prisma.TransactionClient;
     const [before] = await client.$queryRaw<{ at: string; open: boolean }[]>`
@@ -46,6 +47,13 @@ async function handleEvent(row: Claimed<Event>): Promise<void> {
     return { effects: [], events: [] };
   });
 }
+
+/** Written down by a trigger (run.ts), in the statement that ends it. */
+const handleSilently = (row: Claimed<Event>): Promise<void> =>
+  queue.handle(row, async () => {
+    await work(workMs(row.key));
+    return { effects: [], events: [{ kind: 'hook.noted', hook: `follow-${row.key}` }] };
+  });
 
 /** Reads the newest wish, as every effect does; what it saw is written down outside any transaction. */
 async function performEffect(row: Claimed<Effect>): Promise<void> {

@@ -23,8 +23,9 @@ export interface Postgres {
   stop(): Promise<void>;
 }
 
-/** Starts a server, or throws a sentence that says what to install. Its data are not synced: for tests only. */
-export async function startPostgres(): Promise<Postgres> {
+/** Starts a server, or throws a sentence that says what to install. Its data are not synced, unless it is `durable`, with
+ *  PostgreSQL's own defaults, which is what benchmarks of commits want. */
+export async function startPostgres({ durable = false } = {}): Promise<Postgres> {
   const bin = await findBinaries();
   const owner = await ownerOfServer();
   const directory = await mkdtemp(join(tmpdir(), 'rcb-postgres-'));
@@ -33,13 +34,13 @@ export async function startPostgres(): Promise<Postgres> {
     await initialize(bin, directory, password, owner);
     const port = await freePort();
     const url = `postgresql://postgres:${password}@127.0.0.1:${port}/postgres`;
-    let server = await startServer(bin, directory, port, url, owner);
+    let server = await startServer(bin, directory, port, url, owner, durable);
     const halt = () => stopServer(server);
     return {
       url,
       halt,
       resume: async () => {
-        server = await startServer(bin, directory, port, url, owner);
+        server = await startServer(bin, directory, port, url, owner, durable);
       },
       stop: async () => {
         await halt();
@@ -86,16 +87,14 @@ async function initialize(bin: string, directory: string, password: string, owne
   await run(join(bin, 'initdb'), arguments_, { ...owner, cwd: directory });
 }
 
-async function startServer(bin: string, directory: string, port: number, url: string, owner: Owner) {
+async function startServer(bin: string, directory: string, port: number, url: string, owner: Owner, durable: boolean) {
   const settings = {
     listen_addresses: '127.0.0.1',
     port,
     unix_socket_directories: '',
     max_connections: 200,
-    fsync: 'off',
-    synchronous_commit: 'off',
-    full_page_writes: 'off',
     logging_collector: 'off',
+    ...(durable ? {} : { fsync: 'off', synchronous_commit: 'off', full_page_writes: 'off' }),
   };
   const flags = Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const server = spawn(join(bin, 'postgres'), ['-D', join(directory, 'data'), ...flags], {
