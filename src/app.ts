@@ -24,6 +24,8 @@ export interface App {
   port: number;
   /** Octokit as an installation. */
   asInstallation(id: string): Promise<InstanceType<typeof ProbotOctokit>>;
+  /** Octokit as the App itself. */
+  asApp(): Promise<InstanceType<typeof ProbotOctokit>>;
   stop(): Promise<void>;
 }
 
@@ -69,6 +71,7 @@ export async function startApp(options: AppOptions): Promise<App> {
   return {
     port: Number(server.port),
     asInstallation: (id) => probot!.auth(Number(id)),
+    asApp: () => probot!.auth(),
     async stop() {
       const stopped = server.stop();
       http.closeIdleConnections();

@@ -47,9 +47,10 @@ export function startBot(options: BotOptions): Worker {
   });
 }
 
-async function handleEvent(row: Claimed<Event>, { queue, serving, now, newId }: BotOptions): Promise<void> {
+async function handleEvent(row: Claimed<Event>, { queue, serving, world, now, newId }: BotOptions): Promise<void> {
   await queue.handle(row, async (store) => {
-    const outcome = await handle(row.value, { store, serving, key: row.key, now: now(), newId });
+    const { publicUrl } = world;
+    const outcome = await handle(row.value, { store, serving, key: row.key, publicUrl, now: now(), newId });
     if ('tryLater' in outcome) throw new TryLater(outcome.tryLater);
     return outcome;
   });

@@ -66,6 +66,20 @@ program
   );
 
 program
+  .command('replay')
+  .description('feed a stored payload again: it becomes a new event, and what follows from it happens once more')
+  .argument('<what>', "an event's key, as the ledger shows it, or a file with a hook's payload as JSON")
+  .option('--event <name>', 'which hook a file with the bare payload is: push, pull_request, …')
+  .action((what: string, { event }: { event?: string }) =>
+    withDatabase(async (database, config) => {
+      const { replayHere } = await import('./cli/replay.ts');
+      console.log(
+        await replayHere(what, { database, dataDir: config.dataDir, secrets: config.secrets(), hook: event }),
+      );
+    }),
+  );
+
+program
   .command('run')
   .description('test a commit here and now, as a push would be, without server and database')
   .argument('[path]', 'a git repository', '.')
@@ -208,14 +222,14 @@ async function start(config: Config): Promise<void> {
 /** For commands beside a running bot: on PostgreSQL they share its database; the embedded one has a single user, and
  *  says so. */
 async function withDatabase(
-  work: (database: import('./database/database.ts').Database) => Promise<void>,
+  work: (database: import('./database/database.ts').Database, config: Config) => Promise<void>,
 ): Promise<void> {
   const config = configOrExit();
   const { openDatabase } = await import('./database/database.ts');
   try {
     const database = await openDatabase({ url: config.databaseUrl, dataDir: config.dataDir });
     try {
-      await work(database);
+      await work(database, config);
     } finally {
       await database.close();
     }

@@ -4,26 +4,29 @@ import { join, resolve } from 'node:path';
 import { Octokit as PublicOctokit } from '@octokit/rest';
 import { monotonicFactory } from 'ulid';
 import { type App, type NodeHandler, startApp, WEBHOOK_PATH } from './app.ts';
-import type { Archive } from './archive/archive.ts';
 import { openDiskArchive } from './archive/disk.ts';
 import type { Backend } from './backends/backend.ts';
-import { openLocalBackend } from './backends/local/local.ts';
 import { startBot } from './bot.ts';
 import { type Clock, systemClock } from './clock.ts';
-import type { BackendConfig, Config, GitHubConfig } from './config/config.ts';
-import { localSettings } from './config/local.ts';
+import type { Config, GitHubConfig } from './config/config.ts';
+import type { Budget } from './core/budget.ts';
+import type { RepositoryRef } from './core/model.ts';
 import { isServedRepository, type Serving } from './core/serving.ts';
 import { type Database, isDatabaseAway, openDatabase } from './database/database.ts';
 import { applyMigrations, pendingMigrations } from './database/migrate.ts';
 import type { Forge } from './forge/forge.ts';
+import type { ForgeApp } from './forge/forge-app.ts';
 import { openPlainGit } from './forge/git/git.ts';
 import { gitHookHandler } from './forge/git/intake.ts';
 import { findRepositories, gitDirectoryOf } from './forge/git/repositories.ts';
 import { ensureSecret, secretFile } from './forge/git/secret.ts';
-import { type Octokit, openGitHub } from './forge/github/github.ts';
-import { receiveDelivery } from './forge/github/intake.ts';
+import { openGitHubApp } from './forge/github/app.ts';
+import { openClient } from './forge/github/client.ts';
+import { type GitHubOptions, type Octokit, openGitHub } from './forge/github/github.ts';
+import { readBack, receiveDelivery } from './forge/github/intake.ts';
 import { webhookHandler } from './forge/github/webhook.ts';
 import type { Log } from './log.ts';
+import { openBackendHooks, openBackends, servingBackends } from './open-backends.ts';
 import { openQueue } from './queue/prisma.ts';
 import { CHANNEL } from './queue/rows.ts';
 import { startTicker } from './queue/ticker.ts';
@@ -90,39 +93,37 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
     fetchTimeoutMs: 300_000,
     environment: ports.environment ?? {},
   });
-  const backends = await openBackends(config.backends, { dataDir, archive, clock, timing: ports.timing });
+  const random = ports.random ?? Math.random;
+  const { killGraceMs } = ports.timing ?? {};
+  const backends = await openBackends(config, { dataDir, archive, clock, random, killGraceMs });
   const queue = openQueue(database.prisma, { newId, storeOn: (client) => openStore(client, now) });
   const store = openStore(database.prisma, now);
   const lookups = openLookups(database.prisma);
 
-  const serving: Serving = { ...servingOf(config), git: plain.map(({ key, name }) => ({ key, name })) };
+  const serving: Serving = { ...servingOf(config, backends), git: plain.map(({ key, name }) => ({ key, name })) };
+  const isServed = (repository: RepositoryRef) => isServedRepository(repository, serving);
+  const telling = { store: lookups, archive, isServed };
   const webhook = webhookHandler({
     path: WEBHOOK_PATH,
     secrets: github?.webhookSecrets ?? [],
-    receive: (delivery) =>
-      receiveDelivery(delivery, {
-        queue,
-        store: lookups,
-        archive,
-        isServed: (repository) => isServedRepository(repository, serving),
-        isAway: isDatabaseAway,
-        now,
-      }),
+    receive: (delivery) => receiveDelivery(delivery, { ...telling, queue, isAway: isDatabaseAway, now }),
     log,
   });
   const gitHook: NodeHandler =
     hookSecret === undefined
       ? async () => false
       : gitHookHandler({ repositories: plain, secret: hookSecret, queue, store, publicUrl: () => publicUrl, now, log });
+  const backendHook = await openBackendHooks(config, { queue, archive, now, log });
   // The site's links need the port, which is known once the server listens.
   let site: NodeHandler = async () => false;
-  const handler: NodeHandler = async (req, res) => (await gitHook(req, res)) || site(req, res);
+  const handler: NodeHandler = async (req, res) =>
+    (await gitHook(req, res)) || (await backendHook(req, res)) || site(req, res);
   const { host, port } = config.server;
   const app = github && (await startApp({ github, host, port, webhook, site: handler, log }));
   const server = app ?? (await startPlainServer({ host, port, handler, log }));
   const publicUrl = config.server.isPublicUrlGuessed ? `http://localhost:${server.port}` : config.server.publicUrl;
   const reader = createPrismaReader(database.prisma, clock);
-  const budgets = new Map<string, number>();
+  const budgets = new Map<string, Budget>();
   site = siteHandler(
     createSite({
       reader,
@@ -130,12 +131,13 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
       publicUrl,
       githubUrl: github?.htmlUrl ?? 'https://github.com',
       version: VERSION,
+      limits: config.limits,
       health: () => health(database, dataDir),
       backends: () => backendStates(backends),
       clock,
       metrics: createMetrics({
         measures: () => reader.measures(),
-        budgets: () => [...budgets].map(([installation, remaining]) => ({ installation, remaining })),
+        budgets: () => [...budgets].map(([installation, { remaining }]) => ({ installation, remaining })),
         archiveUsage: () => archive.usage(),
       }),
       demoUrl: ports.demoUrl,
@@ -145,18 +147,24 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
 
   const git = openGit('git', ports.environment ?? {});
   const forges = [openPlainGit({ repositories: plain, git })];
-  if (github && app) forges.push(openGitHubForge(github, app, budgets, now));
+  const atGitHub = github && app && openGitHubBoth(github, app, budgets, now);
+  if (atGitHub) forges.push(atGitHub.forge);
 
   const worker = startBot({
     queue,
     isAway: isDatabaseAway,
     serving,
     world: {
-      run: (id) => store.run(id),
-      branches: (key) => store.branches(key),
-      repository: (key) => store.repository(key),
+      store,
+      serving,
+      limits: config.limits,
+      submodules: config.submodules,
       facts: (keys) => queue.facts(keys),
+      deliveries: (ids) => queue.deliveries(ids),
       forge: (repository) => forgeOf(repository.key, forges),
+      forgeApp: atGitHub?.app,
+      budget: (installation) => budgets.get(installation?.replace(/^github:/, '') ?? ANONYMOUS),
+      toldOf: ({ guid, name, body }) => readBack({ id: guid, name, body }, telling),
       backend: (name) => backends.get(name),
       sources,
       archive,
@@ -168,10 +176,10 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
     worker: `${hostname()}:${process.pid}`,
     now,
     newId,
-    random: ports.random ?? Math.random,
+    random,
     ...ports.timing,
   });
-  const unlisten = await database.listen(CHANNEL, () => worker.wake());
+  const unlisten = await database.listen(CHANNEL, (table) => worker.wake(table));
   const ticker = startTicker({ queue, sources: pollsOf(config), now, log });
   log.info({ port: server.port, database: database.describe() }, `RCB ${VERSION} is ready: ${publicUrl}`);
 
@@ -190,58 +198,52 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
   };
 }
 
-const servingOf = ({ owners, watch, policy, backends }: Config) => ({ owners, watch, policy, backends });
+const servingOf = (config: Config, backends: Map<string, Backend>) => {
+  const { owners, watch, policy, stacks } = config;
+  return { owners, watch, policy, stacks, backends: servingBackends(config, backends) };
+};
 
 /** Polls of what there is to poll. */
-const pollsOf = ({ git, poll }: Config) => (git.length > 0 ? [{ source: 'git' as const, everyMs: poll.git }] : []);
+const pollsOf = ({ git, github, poll, backends }: Config) => [
+  ...(git.length > 0 ? [{ source: 'git' as const, everyMs: poll.git }] : []),
+  ...(github ? [{ source: 'github' as const, everyMs: poll.github }] : []),
+  ...(backends.some(({ kind }) => kind === 'azure') ? [{ source: 'azure' as const, everyMs: poll.azure }] : []),
+];
 
 /** Octokit logs in once per installation, and renews its token itself. */
-function openGitHubForge(github: GitHubConfig, app: App, budgets: Map<string, number>, now: () => Date): Forge {
+function openGitHubBoth(
+  github: GitHubConfig,
+  app: App,
+  budgets: Map<string, Budget>,
+  now: () => Date,
+): { forge: Forge; app: ForgeApp } {
   const octokits = new Map<string, Promise<Octokit>>();
   const anonymous = new PublicOctokit({ baseUrl: github.apiUrl, log: silentOctokitLog }) as unknown as Octokit;
-  return openGitHub({
+  const options: GitHubOptions = {
     octokit: (installation) => {
       if (installation === undefined) return Promise.resolve(anonymous);
       const known = octokits.get(installation) ?? app.asInstallation(installation);
       octokits.set(installation, known);
       return known;
     },
+    appOctokit: () => app.asApp(),
     appId: String(github.appId),
     htmlUrl: github.htmlUrl,
     now,
-    onBudget: (installation, remaining) => budgets.set(installation ?? 'anonymous', remaining),
-  });
+    onBudget: (installation, _, budget) => budgets.set(installation ?? ANONYMOUS, budget),
+  };
+  // One client: a rest that GitHub asks for is kept by both.
+  const client = openClient(options);
+  return {
+    forge: openGitHub(options, client),
+    app: openGitHubApp({ ...options, appOctokit: options.appOctokit! }, client),
+  };
 }
+
+const ANONYMOUS = 'anonymous';
 
 /** Our ids are ULIDs in lower case: sortable by time, and safe in file names. */
 const newIds = (ulid: () => string) => () => ulid().toLowerCase();
-
-type OpenBackend = Backend & { close(): Promise<void> };
-
-async function openBackends(
-  configs: BackendConfig[],
-  parts: { dataDir: string; archive: Archive; clock: Clock; timing: Ports['timing'] },
-): Promise<Map<string, OpenBackend>> {
-  const backends = new Map<string, OpenBackend>();
-  for (const config of configs) {
-    if (config.kind !== 'local') {
-      throw new Error(`Backend ${config.name}: this version of RCB has no backend of kind ${config.kind} yet`);
-    }
-    backends.set(
-      config.name,
-      await openLocalBackend({
-        name: config.name,
-        dir: join(parts.dataDir, 'local', config.name),
-        archive: parts.archive,
-        ...localSettings(config),
-        hidden: [parts.dataDir, process.cwd(), resolve(import.meta.dirname, '..')],
-        killGraceMs: parts.timing?.killGraceMs,
-        clock: parts.clock,
-      }),
-    );
-  }
-  return backends;
-}
 
 /** A repository's key begins with its forge's name. */
 function forgeOf(key: string, forges: Forge[]): Forge {

@@ -53,6 +53,7 @@ const PORTS = [
   'archive/archive.ts',
   'backends/backend.ts',
   'forge/forge.ts',
+  'forge/forge-app.ts',
   'queue/queue.ts',
   'store/store.ts',
   'sources/sources.ts',
@@ -72,7 +73,7 @@ const ARROWS: [place: string, mayImport: string[]][] = [
   ['database/', ['database/', 'generated/', ...COMMON]],
   ['archive/', ['core/', ...PORTS, ...COMMON, 'archive/']],
   ['backends/local/', ['core/', ...PORTS, ...COMMON, 'backends/local/']],
-  ['backends/azure/', ['core/', ...PORTS, ...COMMON, 'backends/azure/']],
+  ['backends/azure/', ['core/', ...PORTS, ...COMMON, 'forge/hook-request.ts', 'backends/azure/']],
   ['backends/obs/', ['core/', ...PORTS, ...COMMON, 'backends/obs/']],
   ['forge/hook-request.ts', []],
   ['forge/github/', ['core/', ...PORTS, ...COMMON, 'forge/hook-request.ts', 'forge/github/']],
@@ -86,7 +87,7 @@ const ARROWS: [place: string, mayImport: string[]][] = [
 ];
 
 /** Packages that the core may use: pure ones. */
-const PURE = ['node:crypto', 'picomatch'];
+const PURE = ['node:crypto', 'picomatch', 'fast-xml-parser'];
 
 /** What knows one way of doing what a port asks for. */
 const ADAPTERS = [
@@ -102,8 +103,8 @@ const ADAPTERS = [
   'store/prisma.ts',
   'store/prisma-reader.ts',
 ];
-/** The root, and the command line: each of its commands composes what it needs. */
-const COMPOSITION = ['main.ts', 'cli.ts', 'cli/'];
+/** The root, with the back-ends that it opens, and the command line: each of its commands composes what it needs. */
+const COMPOSITION = ['main.ts', 'open-backends.ts', 'cli.ts', 'cli/'];
 
 const folderOf = (path: string): string => `${dirname(path)}/`;
 
@@ -200,6 +201,7 @@ test('every file has its place among the arrows, or is the composition', () => {
     'bot.ts',
     'cli.ts',
     'main.ts',
+    'open-backends.ts',
     'server.ts',
   ]);
 });

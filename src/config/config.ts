@@ -17,6 +17,8 @@ export interface Config {
   configFile?: string;
   stacks: Stack[];
   backends: BackendConfig[];
+  /** Beginnings of URLs from which submodules may be fetched beside public addresses. */
+  submodules: { allow: string[] };
   /** Milliseconds between two polls of a source. */
   poll: Record<PollSource, Milliseconds>;
   /** Plain repositories on disk, absolute paths. */
@@ -131,6 +133,22 @@ export interface AzureBackendConfig extends Serves {
   project: string;
   /** Id of the pipeline's definition. */
   pipeline: number;
+  /** `observe`: nothing is queued; what Azure's own GitHub integration builds is shown. */
+  mode: 'build' | 'observe';
+  /** Whose YAML is run: `refs/heads/main`. Absent: the pipeline's default branch. */
+  branch?: string;
+  /** `none`: nothing secret can be reached from the pipeline, so changes from outside may go there. */
+  secrets: 'none' | 'some';
+  /** Globs of hosts beside `url`'s that may see the credentials. Absent: where dev.azure.com keeps artifacts. */
+  credentialHosts?: string[];
+  /** Of one job: files and bytes unpacked, bytes of one zip. */
+  artifacts: { maxFiles: number; maxBytes: Bytes; maxZipBytes: Bytes };
+  /** Of one job. */
+  logLimit: Bytes;
+  /** Whether lines keep the times that Azure puts before them. */
+  timestamps: 'keep' | 'strip';
+  /** What a job that succeeded with issues is. */
+  issues: 'passed' | 'failed';
 }
 
 export interface ObsBackendConfig extends Serves {
@@ -157,7 +175,14 @@ export interface Limits {
 export type Keep = Milliseconds | 'forever';
 export type Retention = Record<'sources' | 'logs' | 'artifacts' | 'events', Keep>;
 
+/** Of Microsoft Entra; counts before a token. */
+export interface AzureServicePrincipal {
+  tenant: string;
+  clientId: string;
+  clientSecret: string;
+}
+
 export interface Credentials {
-  azure: { token?: string; hookPassword?: string };
+  azure: { token?: string; servicePrincipal?: AzureServicePrincipal; hookPassword?: string };
   obs: { user?: string; password?: string; hookSecret?: string };
 }

@@ -1,5 +1,12 @@
 import { parseEnv } from 'node:util';
-import { type Credentials, type GitHubConfig, type LogLevel, logLevels, type ServerConfig } from './config.ts';
+import {
+  type AzureServicePrincipal,
+  type Credentials,
+  type GitHubConfig,
+  type LogLevel,
+  logLevels,
+  type ServerConfig,
+} from './config.ts';
 import { diskFiles, type Files, readFailure } from './files.ts';
 import { didYouMean, type Mistake, oneOf, shown } from './mistake.ts';
 import { parsePrivateKey } from './private-key.ts';
@@ -36,6 +43,9 @@ export const variables = [
   'RCB_DATA_DIR',
   'RCB_PUBLIC_URL',
   'AZURE_DEVOPS_TOKEN',
+  'AZURE_TENANT_ID',
+  'AZURE_CLIENT_ID',
+  'AZURE_CLIENT_SECRET',
   'AZURE_HOOK_PASSWORD',
   'OBS_USER',
   'OBS_PASSWORD',
@@ -235,9 +245,25 @@ function parseCredentials(reader: Reader): Credentials {
   if (user && !password) reader.wrong('OBS_PASSWORD', 'nothing', 'the password of OBS_USER');
   if (password && !user) reader.wrong('OBS_USER', 'nothing', 'the user whose password OBS_PASSWORD is');
   return {
-    azure: { token: reader.secret('AZURE_DEVOPS_TOKEN'), hookPassword: reader.secret('AZURE_HOOK_PASSWORD') },
+    azure: {
+      token: reader.secret('AZURE_DEVOPS_TOKEN'),
+      servicePrincipal: parseServicePrincipal(reader),
+      hookPassword: reader.secret('AZURE_HOOK_PASSWORD'),
+    },
     obs: { user, password, hookSecret: reader.secret('OBS_HOOK_SECRET') },
   };
+}
+
+/** All three or none. */
+function parseServicePrincipal(reader: Reader): AzureServicePrincipal | undefined {
+  const names = ['AZURE_TENANT_ID', 'AZURE_CLIENT_ID', 'AZURE_CLIENT_SECRET'] as const;
+  const [tenant, clientId, clientSecret] = names.map((name) => reader.secret(name));
+  if (tenant && clientId && clientSecret) return { tenant, clientId, clientSecret };
+  const missing = names.filter((name) => !reader.get(name));
+  // Other tools read the first two as well: a token is enough.
+  if (missing.length === names.length || reader.get('AZURE_DEVOPS_TOKEN')) return undefined;
+  for (const name of missing) reader.wrong(name, 'nothing', 'it beside the others of the service principal');
+  return undefined;
 }
 
 /** Only near misses of our own names: a build that runs the bot has RCB_SOURCE_… and the like. */
@@ -266,6 +292,7 @@ function secretsOf({ github, databaseUrl, credentials }: EnvironmentSettings, en
   ];
   const others = [
     azure.token,
+    azure.servicePrincipal?.clientSecret,
     azure.hookPassword,
     obs.password,
     obs.hookSecret,

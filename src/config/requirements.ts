@@ -41,7 +41,10 @@ function requireCredentials(backend: BackendConfig, { credentials }: Needed): Mi
   const missing = (key: string, what: string): Mistake[] => [
     { file: 'environment', key, found: 'nothing', expected: `${what} for the backend "${backend.name}"` },
   ];
-  if (backend.kind === 'azure' && !credentials.azure.token) return missing('AZURE_DEVOPS_TOKEN', 'a token');
+  const { token, servicePrincipal } = credentials.azure;
+  if (backend.kind === 'azure' && !token && !servicePrincipal) {
+    return missing('AZURE_DEVOPS_TOKEN', 'a token, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET,');
+  }
   if (backend.kind === 'obs' && !credentials.obs.user) return missing('OBS_USER', 'a user, and OBS_PASSWORD,');
   return [];
 }

@@ -61,6 +61,9 @@ const size = z
   })
   .transform((value) => value as number);
 
+const section = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
+  z.strictObject(shape, { error: `a map of ${Object.keys(shape).join(', ')}` });
+
 const repositoryPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,38}\/(?!\.{1,2}$)[\w.-]{1,100}$/;
 const repository = text('a repository as owner/name', repositoryPattern);
 
@@ -136,6 +139,20 @@ const azureBackend = z.strictObject({
   url,
   project: text('the name of an Azure DevOps project', /^[^\p{Cc}/\\]+$/u),
   pipeline: wholeNumber(1, 2 ** 31 - 1),
+  mode: word(['build', 'observe']).default('build'),
+  branch: text('the name of a branch like main', /^(?!\/)[^\p{Cc}\s~^:?*[\\]+$/u)
+    .transform((given) => (given.startsWith('refs/') ? given : `refs/heads/${given}`))
+    .optional(),
+  secrets: word(['none', 'some']).default('some'),
+  credentialHosts: listOf(text('a host like *.artifacts.visualstudio.com', /^[\w.*:[\]-]+$/), 'hosts').optional(),
+  artifacts: section({
+    maxFiles: wholeNumber(1, 100_000).default(2_000),
+    maxBytes: size.prefault('1GiB'),
+    maxZipBytes: size.prefault('512MiB'),
+  }).prefault({}),
+  logLimit: size.prefault('256MiB'),
+  timestamps: word(['keep', 'strip']).default('keep'),
+  issues: word(['passed', 'failed']).default('passed'),
 });
 
 const obsBackend = z.strictObject({
@@ -161,19 +178,20 @@ const policyRule = z.strictObject(
     test: word(['merge', 'head']).default(defaultPolicy.test),
     stale: word(['retest', 'overlap', 'merge']).default(defaultPolicy.stale),
     partners: word(['rerun', 'note']).default(defaultPolicy.partners),
+    commits: word(['all', 'latest']).default(defaultPolicy.commits),
     forks: word(['never', 'ask', 'ask-new', 'test']).default(defaultPolicy.forks),
     optional: listOf(text('a glob like azure / Windows*', /^[^\p{Cc}]+$/u), 'globs').default([]),
   },
   { error: 'a map with the key branches' },
 );
 
-const section = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
-  z.strictObject(shape, { error: `a map of ${Object.keys(shape).join(', ')}` });
-
 export const fileSchema = z.strictObject(
   {
     stack: stackList.optional(),
     backends: listOf(backend, 'backends').prefault(defaultBackends),
+    submodules: section({
+      allow: listOf(text('the beginning of a URL or path', /^[^\p{Cc}\s]+$/u), 'beginnings of URLs').default([]),
+    }).prefault({}),
     poll: section({
       github: pollInterval.prefault(60),
       azure: pollInterval.prefault(30),

@@ -42,7 +42,7 @@ export function verdictOf(jobs: Pick<Job, 'verdict'>[]): Verdict | undefined {
 
 /** Does an observation say anything that our rows do not? */
 export function tellsNews(build: Build, observation: BuildObservation): boolean {
-  if (observation.state === 'lost' || observation.state !== build.state) return true;
+  if (observation.state === 'lost' || observation.state !== build.state || observation.why !== build.why) return true;
   return observation.jobs.some((seen) => {
     const job = build.jobs.find((each) => each.externalName === seen.name);
     const attempt = job?.attempts.find((each) => each.number === attemptNumber(build, seen));

@@ -1,5 +1,6 @@
-import type { BranchSnapshot, Look, PullRequestSnapshot } from './event.ts';
+import type { BranchSnapshot, Look, PassedCommit, PullRequestSnapshot } from './event.ts';
 import { matchesAny } from './globs.ts';
+import type { KnownHead } from './merge-head.ts';
 import { messages } from './messages.ts';
 import type { Change } from './model.ts';
 import type { Policy } from './policy.ts';
@@ -32,6 +33,10 @@ export interface PullRequest {
   generation: number;
   toldBy?: string;
   runId?: string;
+  /** Those that it had, oldest first, the last twenty. */
+  heads: KnownHead[];
+  /** The head that a maintainer has allowed to be tested. */
+  allowedSha?: string;
 }
 
 /** Why a run does not begin at once. `until: 'never'`: it ends without having run. */
@@ -46,6 +51,8 @@ export interface ChangeDecision {
   end?: { by: 'superseded' | 'cancelled'; sha?: string; why: string };
   /** `hold`: the run waits for a maintainer's word, for this reason. */
   start?: { change: Change; hold?: Hold };
+  /** The commits that came with it, newest first, where each is tested. */
+  alsoStart?: Change[];
 }
 
 export const shortRef = (ref: string): string => ref.replace(/^refs\/heads\//, '');
@@ -56,15 +63,30 @@ export function isWatched(ref: string, defaultBranch: string, watch: string[]): 
   return branch === defaultBranch || matchesAny(watch, branch);
 }
 
-export function decideBranch(known: Branch | undefined, seen: BranchSnapshot, watch: string[]): ChangeDecision {
+export function decideBranch(
+  known: Branch | undefined,
+  seen: BranchSnapshot,
+  watch: string[],
+  commits: Policy['commits'] = 'latest',
+): ChangeDecision {
   if (known && known.sha === seen.sha) return { because: 'unmoved' };
   if (seen.sha === null) {
     return { because: 'gone', end: { by: 'cancelled', why: messages.branchDeleted } };
   }
   const end = { by: 'superseded', sha: seen.sha, why: messages.supersededWhy(seen.sha) } as const;
   if (!isWatched(seen.ref, seen.defaultBranch, watch)) return { because: 'not-watched', end };
-  const change: Change = { kind: 'commit', ref: seen.ref, sha: seen.sha, title: seen.title, author: seen.author };
-  return { because: known ? 'moved' : 'new', end, start: { change } };
+  const because = known ? 'moved' : 'new';
+  if (seen.tested) return { because, end };
+  const commitOf = ({ sha, title, author }: PassedCommit): Change => ({
+    kind: 'commit',
+    ref: seen.ref,
+    sha,
+    title,
+    author,
+  });
+  const start = { change: commitOf({ ...seen, sha: seen.sha }) };
+  if (commits === 'latest') return { because, end, start };
+  return { because, start, alsoStart: (seen.passed ?? []).map(commitOf).reverse() };
 }
 
 export function decidePullRequest(
@@ -77,10 +99,11 @@ export function decidePullRequest(
     return { because: 'closed', end: { by: 'cancelled', why } };
   }
   const start = { change: changeOf(seen), hold: holdOf(seen, policy) };
-  if (known?.state !== 'open') return { because: 'new', start };
+  if (known?.state !== 'open') return { because: 'new', ...(!seen.tested && { start }) };
   if (known.headSha !== seen.head.sha) {
     const sha = seen.head.sha;
-    return { because: 'moved', end: { by: 'superseded', sha, why: messages.supersededWhy(sha) }, start };
+    const end = { by: 'superseded', sha, why: messages.supersededWhy(sha) } as const;
+    return { because: 'moved', end, ...(!seen.tested && { start }) };
   }
   if (known.baseRef !== seen.base.ref) {
     const why = messages.baseChanged(known.baseRef, seen.base.ref);

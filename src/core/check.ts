@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { messages } from './messages.ts';
-import type { Check, Job, Run } from './model.ts';
+import type { Check, Job, Run, Source } from './model.ts';
 import { cutText, escapeMarkdown, fenced, stripAnsi } from './text.ts';
 
 /** A check run as GitHub takes it (GitHub REST, "Check runs"). */
@@ -17,6 +17,8 @@ export interface CheckContent {
   title: string;
   summary: string;
   text?: string;
+  /** Buttons, at most three; an empty list takes earlier ones away, none leaves them. At most 20, 40 and 20 characters. */
+  actions?: { label: string; description: string; identifier: string }[];
 }
 
 /** GitHub takes 65,535 characters each; bytes are the safer count, and the note about the cut needs room. */
@@ -44,13 +46,20 @@ export function checkContent(run: Run, check: Check, publicUrl: string, tail: st
   return {
     name: check.name,
     headSha: run.change.sha,
-    externalId: job ? `${check.id}:${job.attempt}` : check.id,
+    externalId: job ? `${check.id}:${job.attempt}` : runCheckId(run, check),
     detailsUrl: logPage ?? page,
     ...said,
     title: cutText(said.title, TITLE_BYTES),
     summary: cutText(`${said.summary}\n\n${links(page, logPage)}`, TEXT_BYTES, cutNote),
     ...(said.text === undefined ? {} : { text: cutText(said.text, TEXT_BYTES, cutNote) }),
   };
+}
+
+/** A run whose failed jobs run again has a new check of the same name: GitHub never reopens a completed one. */
+function runCheckId(run: Run, check: Check): string {
+  const attempts = run.builds.flatMap(({ jobs, earlierAttempts }) => jobs.map((job) => job.attempt - earlierAttempts));
+  const round = Math.max(1, ...attempts);
+  return round === 1 ? check.id : `${check.id}:${round}`;
 }
 
 type Said = Pick<CheckContent, 'status' | 'conclusion' | 'title' | 'summary' | 'text' | 'startedAt' | 'completedAt'>;
@@ -165,11 +174,23 @@ function jobConclusion(job: Job): { conclusion: NonNullable<CheckContent['conclu
 }
 
 function manifest(run: Run): string {
-  const rows = run.sources.map(
-    (source) => `| ${escapeMarkdown(source.repository.name)} | ${source.sha} | ${escapeMarkdown(source.why)} |`,
+  const rows = run.sources.map((source) => row(source.repository.name, commitOf(source), source.why));
+  const trees = (run.manifest?.trees ?? []).map((tree) =>
+    row(`${tree.repository} (${tree.path} of ${tree.into})`, tree.sha, tree.why),
   );
-  return ['| repository | commit | why |', '|---|---|---|', ...rows].join('\n');
+  const notes = (run.manifest?.notes ?? []).map((note) => `- ${escapeMarkdown(cutText(note, 500))}`);
+  const pin = run.manifest?.pinText === undefined ? [] : [`That file says:\n\n${fenced(run.manifest.pinText)}`];
+  const table = ['| repository | commit | why |', '|---|---|---|', ...rows, ...trees].join('\n');
+  return [...pin, table, ...(notes.length ? [notes.slice(0, MOST_NOTES).join('\n')] : [])].join('\n\n');
 }
+
+const MOST_NOTES = 20;
+
+const row = (repository: string, commit: string, why: string): string =>
+  `| ${escapeMarkdown(repository)} | ${commit} | ${escapeMarkdown(why)} |`;
+
+const commitOf = ({ sha, baseSha, merged }: Source): string =>
+  merged ? `${sha}<br>merged with ${baseSha ?? 'its base'}<br>tree ${merged.tree}` : sha;
 
 function jobTable(run: Run): string {
   const jobs = jobsOf(run);

@@ -1,6 +1,10 @@
 import type { BuildObservation } from './build.ts';
 import type { Hold } from './change.ts';
-import type { Author, Change, RepositoryRef, SourceArchive, Trigger } from './model.ts';
+import type { Command } from './command.ts';
+import type { PartnerNews } from './match-partners.ts';
+import type { CallOutcome, MergeFacts } from './merge-request.ts';
+import type { Author, Change, RepositoryRef, RunManifest, Source, SourceArchive, Trigger } from './model.ts';
+import type { Permission } from './permission.ts';
 
 /**
  * Every fact that RCB acts on, as one typed union. The upper half comes from outside, parsed at the border; the lower
@@ -10,14 +14,23 @@ import type { Author, Change, RepositoryRef, SourceArchive, Trigger } from './mo
  * *seen* moves ours. So a late, doubled or reordered hook can do no harm.
  */
 export type Event =
-  | { kind: 'branch.hinted'; repository: RepositoryRef; ref: string; sha: string | null }
+  | { kind: 'branch.hinted'; repository: RepositoryRef; ref: string; sha: string | null; catchUp?: true }
   /** There at our first look at its repository: known from now on, and tested when it moves. */
   | { kind: 'branch.noted'; repository: RepositoryRef; ref: string; sha: string }
-  | { kind: 'pull-request.hinted'; repository: RepositoryRef; number: number; action: string; told: PullRequestFacts }
+  | {
+      kind: 'pull-request.hinted';
+      repository: RepositoryRef;
+      number: number;
+      action: string;
+      told: PullRequestFacts;
+      catchUp?: true;
+    }
   | { kind: 'comment.told'; repository: RepositoryRef; comment: CommentFacts }
   | { kind: 'check.rerequested'; repository: RepositoryRef; request: CheckRequest }
   | { kind: 'installation.told'; installation: InstallationFacts }
   | { kind: 'repository.told'; repository: RepositoryRef; change: RepositoryChange }
+  /** A build of one of these backends may have changed. `subject`: `build:azure:acme/123`. `at`: told first, ISO 8601. */
+  | { kind: 'build.hinted'; subject: string; backends: string[]; externalId: string; at: string }
   /** Signed, and of no use to us (a label was set): kept, so that every delivery is in the ledger. */
   | { kind: 'hook.noted'; hook: string; what?: string }
   /** Signed, and not understood: parked with the raw payload, for a person. */
@@ -29,18 +42,55 @@ export type Event =
   | { kind: 'pull-request.seen'; subject: string; repository: RepositoryRef; look: Look; snapshot: PullRequestSnapshot }
   /** What was to be read is not there, or not for us to read. */
   | { kind: 'change.unreadable'; subject: string; repository: RepositoryRef; why: string }
+  /** Somebody asks something of us, as it is now, and what he may do. */
+  | {
+      kind: 'command.seen';
+      subject: string;
+      repository: RepositoryRef;
+      source: CommandSource;
+      commands: Command[];
+      unknown: string[];
+      actor: Author;
+      permission: Permission;
+    }
+  /** What the merge gate has to know, read for one wish. */
+  | { kind: 'merge.seen'; subject: string; repository: RepositoryRef; requestId: string; facts: SeenMergeFacts }
+  | {
+      kind: 'merge.called';
+      subject: string;
+      repository: RepositoryRef;
+      requestId: string;
+      count: number;
+      outcome: CallOutcome;
+    }
+  /** What waits for a run of this change may go on. */
+  | { kind: 'change.tested'; subject: string; repository: RepositoryRef; runId: string }
   | { kind: 'repository.noted'; repository: RepositoryRef; facts: RepositoryFacts }
+  /** Something moved among the pull requests of one branch name in a stack. `subject`: `match:raku:fix-gc`. */
+  | { kind: 'match.told'; subject: string; repository: RepositoryRef; branch: string }
+  /** The partners that a pull request's run was tested with are not those that it would have now. */
+  | { kind: 'partners.seen'; subject: string; repository: RepositoryRef; runId: string; news: PartnerNews[] }
   | ({ runId: string } & RunEvent);
 
 /** What a run is told, in its own subject. */
 export type RunEvent =
   | { kind: 'run.requested'; request: RunRequest }
   | { kind: 'run.ended'; by: 'superseded' | 'cancelled'; sha?: string; why: string }
-  | { kind: 'sources.resolved'; title: string; author?: Author }
-  | { kind: 'source.packed'; sourceId: string; archive: SourceArchive }
-  | { kind: 'sources.failed'; why: string }
+  | { kind: 'sources.resolved'; title: string; sources: ResolvedSource[]; manifest: RunManifest }
+  | { kind: 'source.packed'; sourceId: string; archive: SourceArchive; version?: string }
+  | { kind: 'sources.failed'; why: string; manifest?: RunManifest }
+  /** What its readers should know, beside its verdict. */
+  | { kind: 'run.noted'; notes: string[] }
   | { kind: 'build.started'; buildId: string; attempt: number; externalId: string; url?: string }
+  /** A maintainer allows what `policy.forks` held back. */
+  | { kind: 'run.released'; by: string }
+  /** It may not start yet: too many are building. */
+  | { kind: 'build.held'; buildId: string; why: string }
   | { kind: 'build.refused'; buildId: string; attempt: number; verdict: 'error' | 'cancelled'; why: string }
+  /** Somebody asks for the failed jobs of these builds again, and their backends can. */
+  | { kind: 'run.retried'; buildIds: string[]; by: string }
+  /** The backend was asked to run failed jobs again. */
+  | { kind: 'build.retried'; buildId: string; attempt: number }
   | {
       kind: 'build.observed';
       buildId: string;
@@ -72,7 +122,23 @@ export interface RunRequest {
   previousId?: string;
   /** Set: the run does not begin at once. */
   hold?: Hold;
+  /** The same commits again: nothing is chosen anew. */
+  given?: { sources: ResolvedSource[]; manifest: RunManifest };
+  /** One of many that are taken up after an absence: it begins when its turn comes. */
+  catchUp?: true;
 }
+
+/** Where a command stands. `at`: when it was given, ISO 8601. */
+export type CommandSource =
+  | { kind: 'comment'; number: number; id: string; at: string }
+  | { kind: 'description'; number: number; headSha: string }
+  | { kind: 'button'; at: string };
+
+/** `MergeFacts` without what the database knows. */
+export type SeenMergeFacts = Omit<MergeFacts, 'now' | 'run' | 'policy'>;
+
+/** A line of the manifest before it is a row. */
+export type ResolvedSource = Omit<Source, 'id' | 'archive' | 'version'>;
 
 /** What the archive keeps of one attempt of a job, after `build.follow` copied it. */
 export interface KeptOutput {
@@ -90,6 +156,15 @@ export interface Look {
   hinted?: string | null;
   /** 1 for the first. GitHub's API may for a moment answer older state than its hook told. */
   number: number;
+  /** Found after an absence: what has a verdict already is not tested again. */
+  catchUp?: true;
+}
+
+/** A commit that came between two looks. */
+export interface PassedCommit {
+  sha: string;
+  title: string;
+  author?: Author;
 }
 
 export interface BranchSnapshot {
@@ -101,6 +176,10 @@ export interface BranchSnapshot {
   repositoryName: string;
   defaultBranch: string;
   private: boolean;
+  /** Oldest first: the commits between the head that we knew and this one, where each is to be tested. */
+  passed?: PassedCommit[];
+  /** It has a verdict already; asked only after an absence. */
+  tested?: boolean;
 }
 
 export interface PullRequestSnapshot {
@@ -118,6 +197,8 @@ export interface PullRequestSnapshot {
   repositoryName: string;
   defaultBranch: string;
   private: boolean;
+  /** Its head has a verdict already; asked only after an absence. */
+  tested?: boolean;
 }
 
 /** What a hook, or later a list, tells of a pull request: enough to know whether it says anything new. */
@@ -129,6 +210,15 @@ export interface PullRequestFacts {
   draft: boolean;
 }
 
+/** A pull request in a list: what its hooks would have told. */
+export interface ListedPullRequest extends PullRequestFacts {
+  number: number;
+  /** Absent where a hook tells, not a list. */
+  head?: { ref: string; fork: boolean; author: Author };
+  /** ISO 8601. */
+  updatedAt: string;
+}
+
 export interface CommentFacts {
   id: string;
   /** Of the pull request or issue. */
@@ -136,8 +226,8 @@ export interface CommentFacts {
   onPullRequest: boolean;
   action: 'created' | 'edited' | 'deleted';
   author: Author & { bot: boolean };
-  /** Who did the action. */
-  sender: Author;
+  /** Who did the action; absent: a poll saw an edit, and cannot know. */
+  sender?: Author;
   body: string;
   updatedAt: string;
 }
@@ -210,7 +300,14 @@ export function subjectOf(event: Event): string {
     case 'hook.noted':
     case 'hook.unread':
       return `hook:${event.hook}`;
+    case 'build.hinted':
     case 'branch.seen':
+    case 'match.told':
+    case 'partners.seen':
+    case 'command.seen':
+    case 'merge.seen':
+    case 'merge.called':
+    case 'change.tested':
     case 'pull-request.seen':
     case 'change.unreadable':
       return event.subject;

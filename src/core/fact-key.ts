@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Branch, PullRequest } from './change.ts';
-import type { PullRequestFacts } from './event.ts';
+import type { CommentFacts, PullRequestFacts } from './event.ts';
 
 /**
  * The keys of facts about moving things. A hook and a poll that tell the same fact must make the same key; A, B, and
@@ -21,6 +21,11 @@ export function pullRequestFactKey(subject: string, known: PullRequest | undefin
     .digest('hex');
   return `${subject}:${known?.generation ?? 0}:${digest.slice(0, 24)}`;
 }
+
+export const commentFactKey = (
+  repositoryKey: string,
+  { id, action, updatedAt }: Pick<CommentFacts, 'id' | 'action' | 'updatedAt'>,
+): string => `comment:${repositoryKey}:${id}:${action}:${updatedAt}`;
 
 export const samePullRequest = (known: PullRequest, told: PullRequestFacts): boolean =>
   known.headSha === told.headSha &&

@@ -2,6 +2,13 @@
 
 export const shortSha = (sha: string): string => sha.slice(0, 10);
 
+const MOST_NAMED = 5;
+
+function named(files: string[], count: number): string {
+  const more = count - Math.min(files.length, MOST_NAMED);
+  return `${files.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
+}
+
 export const messages = {
   checkQueued: 'Queued',
   waiting: (why: string) => `Waiting: ${why}`,
@@ -25,27 +32,56 @@ export const messages = {
   forkNever: 'Pull requests from forks are not tested here (policy.forks is "never")',
   forkAsk:
     'This pull request comes from a fork, and its author may not write to this repository: ' +
-    'a maintainer has to allow the test. (This version has no command for it yet: push the branch to the repository.)',
+    'a maintainer has to allow the test of this head, by {re-test} in a comment.',
+  cancelledBy: (login: string) => `${login} has asked for it`,
+  runState: (state: string, verdict?: string, why?: string) => `${verdict ?? state}${why ? `: ${why}` : ''}`,
+  released: (login: string) => `${login} has allowed the test of this head`,
   noBackend: 'nothing to run: no backend serves this repository and branch',
   noJobs: 'nothing to run: the backend found no test to execute',
+  catchingUp: 'after an absence runs begin one by one: it waits for its turn',
+  tooManyBuilding: (building: number) => `it waits for its turn: ${building} runs are being built (limits.building)`,
+  uninstalled: 'the App is not installed on it any more',
+  notServedAnyMore: (why?: string) => `the repository is not served any more${why ? `: ${why}` : ''}`,
+  suspended: (account: string) => `${account} has suspended the App`,
   privateRepository: 'private repositories are not served: the status site would show them to everybody',
   foreignInstallation: (account: string) =>
     `${account} is not listed under "owners" in rcb.yaml: its installation is shown, not served`,
   notConfigured: (name: string) => `${name} is not listed under "git" in rcb.yaml (any more)`,
+  repositoryUnreadable: 'it is gone, or not for us to read',
+  conflict: (base: string, sha: string, files: string[], count: number) =>
+    `it does not merge with ${base} at ${shortSha(sha)}: ${
+      count === 0 ? 'the two have no history in common' : `conflicts in ${named(files, count)}`
+    }. Nothing is tested until it does.`,
+  partnersMoved: (whys: string[]) => whys.join('; '),
+  repositoryWas: (action: string) => `the repository was ${action}`,
   repositoryGone: 'there is no git repository at its path',
   retrying: (what: string, why: string, at: string) => `${what}: ${why}. It is tried again at ${at}.`,
   givenUp: (what: string, why: string) => `${what}: ${why}. It was given up after several tries.`,
+  notObserved: (hours: number) => `the backend only observes, and no build of this commit was found for ${hours} h`,
+  cannotRetry: (backend: string) => `the backend ${backend} cannot run failed jobs again`,
   untoldEnd: 'the build ended, and how this job ended was never told',
   lostAgain: (why: string) => `${why}; a second attempt was lost as well`,
 
   effects: {
     'inspect.branch': 'Reading the branch',
     'inspect.pull-request': 'Reading the pull request',
-    'poll.branches': 'Listing the branches',
+    'inspect.partners': 'Looking for pull requests of the same branch name',
+    'command.inspect': 'Reading a command',
+    'comment.react': 'Reacting to a comment',
+    'comment.answer': 'Answering',
+    'merge.inspect': 'Reading what merging depends on',
+    'merge.call': 'Merging',
+    'merge.take-back': 'Taking it out of the merge queue',
+    'poll.repository': 'Looking for changes',
+    'poll.installations': 'Looking for installations',
+    'poll.deliveries': 'Looking for lost hooks',
+    'poll.builds': 'Looking for builds that changed',
     'sources.resolve': 'Finding the commits to test',
     'source.pack': 'Packing the source archive',
     'build.start': 'Starting the build',
     'build.follow': 'Following the build',
+    'build.look': 'Looking at the build',
+    'build.retry': 'Running the failed jobs again',
     'build.cancel': 'Cancelling the build',
     'build.release': 'Tidying up after the build',
     'check.report': 'Writing the check',

@@ -1,3 +1,5 @@
+import type { Manifest } from './matching.ts';
+
 /**
  * The field's nouns as values. Shapes only: decisions are in the files beside this one.
  * Ids are our own opaque, sortable strings; foreign ids are text.
@@ -56,6 +58,8 @@ export interface Run {
   previousId?: string;
   supersededBySha?: string;
   sources: Source[];
+  /** How its commits were chosen, once they are. */
+  manifest?: RunManifest;
   builds: Build[];
   checks: Check[];
   createdAt: Date;
@@ -69,11 +73,20 @@ export interface Source {
   sha: string;
   ref?: string;
   baseSha?: string;
+  /** Its number, when it is a pull request's head. */
+  pullRequest?: number;
+  /** The head merged with its base: what is packed, and is in no remote. Absent: `sha` is. */
+  merged?: { sha: string; tree: string };
+  /** What `git describe` says, where the archive carries it. */
+  version?: string;
   changed: boolean;
   /** Why this commit, in words. */
   why: string;
   archive?: SourceArchive;
 }
+
+/** What a manifest says beside the commits. `pinText`: of a pin that could not be followed, what its file says. */
+export type RunManifest = Pick<Manifest, 'trees' | 'partners' | 'notes' | 'matching'> & { pinText?: string };
 
 /** `sha256`/`size` of the .tar.gz, in hex and bytes; `tarSha256` is the archive's identity. */
 export interface SourceArchive {

@@ -12,6 +12,8 @@ export interface Policy {
   stale: 'retest' | 'overlap' | 'merge';
   /** A matched pull request moved: run again, or only say so. */
   partners: 'rerun' | 'note';
+  /** Several commits were pushed to a branch at once: each is tested, the newest first, or only the newest. */
+  commits: 'all' | 'latest';
   /** Which pull requests of forks are tested without a maintainer's word. */
   forks: 'never' | 'ask' | 'ask-new' | 'test';
   /** Globs of job names that may fail. */
@@ -29,6 +31,7 @@ export const defaultPolicy: Policy = {
   test: 'merge',
   stale: 'overlap',
   partners: 'rerun',
+  commits: 'latest',
   forks: 'ask-new',
   optional: [],
 };

@@ -1,26 +1,47 @@
-import { attemptId, attemptNumber, type BuildObservation, type JobObservation, verdictOf } from './build.ts';
-import { checkContent, checkName, jobsOf, RUN_CHECK } from './check.ts';
+import { type BuildObservation, verdictOf } from './build.ts';
+import { RUN_CHECK } from './check.ts';
 import type { Effect } from './effect.ts';
-import type { JsonOf, KeptOutput, RunEvent, RunRequest } from './event.ts';
+import type { JsonOf, RunEvent, RunRequest } from './event.ts';
 import { messages } from './messages.ts';
-import type { Attempt, Build, Check, Job, Run, RunVerdict, Verdict } from './model.ts';
+import type { Build, Run, RunVerdict } from './model.ts';
+import { reports, withCheck, withChecks, withNewChecks } from './run-checks.ts';
+import { endBuild, endJob, mergeJobs, requeued } from './run-jobs.ts';
+import {
+  asKnown,
+  awaitingRetry,
+  isAwaited,
+  isRunAgain,
+  isStale,
+  mayReopen,
+  openBuild,
+  reopened,
+  retryRefused,
+} from './run-retry.ts';
 
 /**
  * The life of a run: `waiting` → `resolving` → `packing` → `building` → `finished`.
  *
- * `startRun` and `advance` are the only places that move it. A finished run never opens again; what still arrives for
- * it is kept for the record (jobs, logs) and changes neither its verdict nor its checks.
+ * `startRun` and `advance` are the only places that move it. A finished run opens again only where its own failed jobs
+ * run again (run-retry.ts); what else arrives for it is kept for the record (jobs, logs) and changes neither its verdict
+ * nor its checks.
+ *
+ * A backend that only observes shows what others have built of the change: on the page. It has no checks, and no say in
+ * the verdict, nor can it be cancelled; unless all backends of the run observe: then the verdict is theirs, and the run
+ * writes no check at all.
  */
 export interface RunStep {
   run: Run;
   effects: Effect[];
 }
 
-/** What a step may use besides its arguments. `backends`: the names that serve this repository and branch. */
+/** What a step may use besides its arguments. `backends`: the names that serve this repository and branch; `observing`:
+ *  those of all that only observe. `isNewest`: it is the newest run of its change. */
 export interface RunContext {
   now: Date;
   newId(): string;
   backends: string[];
+  observing?: string[];
+  isNewest?: boolean;
 }
 
 export function startRun(id: string, request: RunRequest, context: RunContext): RunStep {
@@ -33,7 +54,8 @@ export function startRun(id: string, request: RunRequest, context: RunContext): 
     ...beginning(request, context.now),
     trigger: request.trigger,
     previousId: request.previousId,
-    sources: [
+    manifest: request.given?.manifest,
+    sources: request.given?.sources.map((source) => ({ ...source, id: context.newId() })) ?? [
       {
         id: context.newId(),
         repository: request.repository,
@@ -48,40 +70,82 @@ export function startRun(id: string, request: RunRequest, context: RunContext): 
       },
     ],
     builds: [],
-    checks: request.repository.installation ? [{ id: context.newId(), name: RUN_CHECK }] : [],
+    checks: request.repository.installation && !isPageOnly(context) ? [{ id: context.newId(), name: RUN_CHECK }] : [],
     createdAt: context.now,
   };
-  const effects: Effect[] = run.state === 'resolving' ? [{ kind: 'sources.resolve', runId: id }] : [];
+  const resolve: Effect = { kind: 'sources.resolve', runId: id, ...(request.catchUp && { catchUp: true }) };
+  const effects: Effect[] = run.state === 'resolving' ? [resolve] : [];
   return { run, effects: [...effects, ...reports(run)] };
 }
 
 /** What is never tested ends at once, without a verdict: a check that stayed queued would block a required one. */
-function beginning({ hold }: RunRequest, now: Date): Pick<Run, 'state' | 'why' | 'finishedAt'> {
-  if (!hold) return { state: 'resolving' };
+function beginning({ hold, catchUp }: RunRequest, now: Date): Pick<Run, 'state' | 'why' | 'finishedAt'> {
+  if (!hold) return { state: 'resolving', why: catchUp && messages.catchingUp };
   return hold.until === 'never'
     ? { state: 'finished', why: hold.why, finishedAt: now }
     : { state: 'waiting', why: hold.why };
 }
 
 export function advance(run: Run, event: Exclude<RunEvent, { kind: 'run.requested' }>, context: RunContext): RunStep {
-  const reacted = react(run, event, context);
+  const open = openAgain(run, event, context);
+  const reacted = react(open, event, context);
+  // Nobody follows what has begun again by itself.
+  if (open !== run && event.kind === 'build.observed') reacted.effects.push(followEffect(run, event.buildId));
   const step = { ...reacted, run: withNewChecks(reacted.run, run) };
   // The checks of a run that has ended say how it ended: a completed check is not written again for late results.
-  return run.state === 'finished' ? step : { run: step.run, effects: [...step.effects, ...reports(step.run, run)] };
+  return open.state === 'finished' ? step : { run: step.run, effects: [...step.effects, ...reports(step.run, run)] };
+}
+
+/** The run as the event finds it: open again, where its failed jobs are to run again or do so already. */
+function openAgain(run: Run, event: Parameters<typeof advance>[1], { isNewest }: RunContext): Run {
+  if (!isNewest || !mayReopen(run)) return run;
+  if (event.kind === 'run.retried') {
+    const builds = run.builds.map((each) => (event.buildIds.includes(each.id) ? awaitingRetry(each) : each));
+    return { ...reopened(run), builds };
+  }
+  const build = event.kind === 'build.observed' ? currentBuild(run, event) : undefined;
+  const isAgain = event.kind === 'build.observed' && build && isRunAgain(build, event.observation);
+  return build && isAgain ? withBuild(reopened(run), openBuild(build)) : run;
+}
+
+/** All that its backends do is to observe. */
+const isPageOnly = ({ backends, observing = [] }: RunContext): boolean =>
+  backends.length > 0 && backends.every((name) => observing.includes(name));
+
+const isObserved = ({ backend }: Build, { observing = [] }: RunContext): boolean => observing.includes(backend);
+
+/** The builds whose ends are the run's. */
+function deciding(builds: Build[], context: RunContext): Build[] {
+  const own = builds.filter((build) => !isObserved(build, context));
+  return own.length > 0 ? own : builds;
 }
 
 function react(run: Run, event: Exclude<RunEvent, { kind: 'run.requested' }>, context: RunContext): RunStep {
   switch (event.kind) {
     case 'sources.resolved':
-      return onResolved(run, event);
+      return onResolved(run, event, context);
     case 'source.packed':
       return onPacked(run, event, context);
     case 'sources.failed':
-      return run.state === 'finished' ? still(run) : finish(run, 'error', event.why, context);
+      return run.state === 'finished'
+        ? still(run)
+        : finish({ ...run, manifest: event.manifest }, 'error', event.why, context);
+    case 'run.noted':
+      return still(withNotes(run, event.notes));
     case 'build.started':
       return onStarted(run, event);
+    case 'run.released':
+      return run.state === 'waiting'
+        ? { run: { ...run, state: 'resolving', why: undefined }, effects: [{ kind: 'sources.resolve', runId: run.id }] }
+        : still(run);
+    case 'build.held':
+      return run.state === 'building' ? { run: { ...run, why: event.why }, effects: [] } : still(run);
     case 'build.refused':
       return onRefused(run, event, context);
+    case 'run.retried':
+      return { run, effects: run.state === 'building' ? event.buildIds.map((id) => retryEffect(run, id)) : [] };
+    case 'build.retried':
+      return onRetried(run, event);
     case 'build.observed':
       return onObserved(run, event, context);
     case 'run.ended':
@@ -97,11 +161,23 @@ function react(run: Run, event: Exclude<RunEvent, { kind: 'run.requested' }>, co
 
 const still = (run: Run): RunStep => ({ run, effects: [] });
 
-function onResolved(run: Run, event: Extract<RunEvent, { kind: 'sources.resolved' }>): RunStep {
+function onResolved(run: Run, event: Extract<RunEvent, { kind: 'sources.resolved' }>, context: RunContext): RunStep {
   if (run.state !== 'resolving') return still(run);
   const title = run.change.title || event.title;
-  const next: Run = { ...run, state: 'packing', why: undefined, change: { ...run.change, title } };
+  const known = run.sources.find(({ changed }) => changed)?.id;
+  const sources = event.sources.map((source) => ({
+    ...source,
+    id: (source.changed ? known : undefined) ?? context.newId(),
+  }));
+  const { manifest } = event;
+  const next: Run = { ...run, state: 'packing', why: undefined, change: { ...run.change, title }, sources, manifest };
   return { run: next, effects: packEffects(next) };
+}
+
+function withNotes(run: Run, notes: string[]): Run {
+  const manifest = run.manifest ?? { trees: [], partners: [], notes: [] };
+  const added = notes.filter((note) => !manifest.notes.includes(note));
+  return added.length === 0 ? run : { ...run, manifest: { ...manifest, notes: [...manifest.notes, ...added] } };
 }
 
 const packEffects = (run: Run): Effect[] =>
@@ -114,7 +190,7 @@ const packEffects = (run: Run): Effect[] =>
 
 function onPacked(run: Run, event: Extract<RunEvent, { kind: 'source.packed' }>, context: RunContext): RunStep {
   const sources = run.sources.map((source) =>
-    source.id === event.sourceId ? { ...source, archive: event.archive } : source,
+    source.id === event.sourceId ? { ...source, archive: event.archive, version: event.version } : source,
   );
   const packed: Run = { ...run, sources, why: clearedWhy(run) };
   if (run.state !== 'packing' || sources.some((source) => !source.archive)) return still(packed);
@@ -133,38 +209,58 @@ function onPacked(run: Run, event: Extract<RunEvent, { kind: 'source.packed' }>,
   return { run: { ...packed, state: 'building', builds }, effects: builds.map((build) => startEffect(run, build)) };
 }
 
-const startEffect = (run: Run, build: Build): Effect => ({ kind: 'build.start', runId: run.id, buildId: build.id });
+const retryEffect = (run: Run, buildId: string): Effect => ({ kind: 'build.retry', runId: run.id, buildId });
+const followEffect = (run: Run, buildId: string): Effect => ({ kind: 'build.follow', runId: run.id, buildId });
+
+function onRetried(run: Run, event: Extract<RunEvent, { kind: 'build.retried' }>): RunStep {
+  const build = currentBuild(run, event);
+  return { run, effects: build && build.state !== 'finished' ? [followEffect(run, build.id)] : [] };
+}
+
+const startEffect = (run: Run, { id, backend }: Build): Effect => ({
+  kind: 'build.start',
+  runId: run.id,
+  buildId: id,
+  backend,
+});
 
 function onStarted(run: Run, event: Extract<RunEvent, { kind: 'build.started' }>): RunStep {
   const build = currentBuild(run, event);
   if (!build || build.state === 'finished') return still(run);
-  const next = withBuild(run, { ...build, externalId: event.externalId, url: event.url });
+  const next = withBuild(run, { ...build, externalId: event.externalId, url: event.url, why: undefined });
   // It was ended while its start was under way: nobody else knows yet that there is something to cancel.
   const kind = run.state === 'finished' ? 'build.cancel' : 'build.follow';
   const effects: Effect[] = [{ kind, runId: run.id, buildId: build.id }];
-  if (kind === 'build.cancel') effects.push({ kind: 'build.follow', runId: run.id, buildId: build.id });
+  if (kind === 'build.cancel') effects.push(followEffect(run, build.id));
   return { run: { ...next, why: clearedWhy(next) }, effects };
 }
 
-/** A passing trouble is over; the reason of an end, or of a wait, stays. */
+/** A passing trouble is over; the reason of an end, or of a wait, stays, and so does what another build waits for. */
 const clearedWhy = (run: Run): string | undefined =>
-  run.state === 'finished' || run.state === 'waiting' ? run.why : undefined;
+  run.state === 'finished' || run.state === 'waiting'
+    ? run.why
+    : run.builds.find((build) => build.state !== 'finished' && build.why)?.why;
 
 function onRefused(run: Run, event: Extract<RunEvent, { kind: 'build.refused' }>, context: RunContext): RunStep {
   const build = currentBuild(run, event);
   if (!build || build.state === 'finished') return still(run);
-  return settle(withBuild(run, endBuild(build, event.verdict, event.why, context.now)), context);
+  const ended = build.jobs.some(isAwaited)
+    ? retryRefused(build, event.why, context.now)
+    : endBuild(build, event.verdict, event.why, context.now);
+  return settle(withBuild(run, ended), context);
 }
 
 function onObserved(run: Run, event: Extract<RunEvent, { kind: 'build.observed' }>, context: RunContext): RunStep {
   const build = currentBuild(run, event);
-  if (!build || build.state === 'finished') return still(run);
   const { observation } = event;
+  if (!build || build.state === 'finished' || isStale(build, observation)) return still(run);
   if (observation.state === 'lost') return onLost(run, build, observation.why, context);
   const jobs = mergeJobs(build, observation.jobs, event.kept, context);
   const observed: Build = { ...build, state: observation.state, jobs, why: observation.why };
   const ended = observation.state === 'finished' ? endOf(observed, observation, context.now) : observed;
-  const next = settle(withChecks({ ...withBuild(run, ended), why: clearedWhy(run) }, context), context);
+  const seen = withBuild(run, ended);
+  const own = seen.builds.filter((each) => !isObserved(each, context));
+  const next = settle(withChecks({ ...seen, why: clearedWhy(seen) }, own, context), context);
   return ended.state === 'finished'
     ? { run: next.run, effects: [...next.effects, ...releaseEffects(run, build)] }
     : next;
@@ -172,9 +268,9 @@ function onObserved(run: Run, event: Extract<RunEvent, { kind: 'build.observed' 
 
 function endOf(build: Build, observation: Exclude<JsonOf<BuildObservation>, { state: 'lost' }>, now: Date): Build {
   // A job whose end was never told must not look like anything but an error.
-  const jobs = build.jobs.map((job) =>
-    job.state === 'finished' ? job : endJob(job, 'error', messages.untoldEnd, now),
-  );
+  const jobs = build.jobs
+    .map(asKnown)
+    .map((job) => (job.state === 'finished' ? job : endJob(job, 'error', messages.untoldEnd, now)));
   const verdict = verdictOf([...jobs, observation]);
   const why = observation.why ?? (jobs.length === 0 ? messages.noJobs : undefined);
   return { ...build, jobs, state: 'finished', verdict, why, finishedAt: now };
@@ -184,9 +280,9 @@ function endOf(build: Build, observation: Exclude<JsonOf<BuildObservation>, { st
 const releaseEffects = (run: Run, { id, externalId }: Build): Effect[] =>
   externalId === undefined ? [] : [{ kind: 'build.release', runId: run.id, buildId: id, externalId }];
 
-/** What the infrastructure lost gets one new attempt; a second loss is the end. */
+/** What the infrastructure lost gets one new attempt, unless it was not ours; a second loss is the end. */
 function onLost(run: Run, build: Build, why: string, context: RunContext): RunStep {
-  if (build.attempt > 1 || run.state === 'finished') {
+  if (build.attempt > 1 || run.state === 'finished' || isObserved(build, context)) {
     const said = build.attempt > 1 ? messages.lostAgain(why) : why;
     return settle(withBuild(run, endBuild(build, 'error', said, context.now)), context);
   }
@@ -205,8 +301,6 @@ function onLost(run: Run, build: Build, why: string, context: RunContext): RunSt
   return { run: withBuild(run, again), effects: [startEffect(run, again), ...releaseEffects(run, build)] };
 }
 
-const requeued = (job: Job): Job => ({ ...job, state: 'queued', verdict: undefined, why: undefined, timedOut: false });
-
 function onEnded(run: Run, event: Extract<RunEvent, { kind: 'run.ended' }>, context: RunContext): RunStep {
   if (run.state === 'finished') return still(run);
   const ended: Run = {
@@ -217,12 +311,12 @@ function onEnded(run: Run, event: Extract<RunEvent, { kind: 'run.ended' }>, cont
     supersededBySha: event.sha,
     finishedAt: context.now,
   };
-  return { run: ended, effects: cancelEffects(run) };
+  return { run: ended, effects: cancelEffects(run, context) };
 }
 
-const cancelEffects = (run: Run): Effect[] =>
+const cancelEffects = (run: Run, context: RunContext): Effect[] =>
   run.builds
-    .filter((build) => build.state !== 'finished')
+    .filter((build) => build.state !== 'finished' && !isObserved(build, context))
     .map((build) => ({ kind: 'build.cancel', runId: run.id, buildId: build.id }));
 
 function onReported(run: Run, event: Extract<RunEvent, { kind: 'check.reported' }>): RunStep {
@@ -238,8 +332,11 @@ function onEffectFailed(run: Run, event: Extract<RunEvent, { kind: 'effect.faile
   }
   // Neither a wait for a maintainer nor the other builds hang on what is tidied up.
   if (run.state === 'finished' || run.state === 'waiting' || TIDYING.has(event.effect)) return still(run);
-  if (event.retryAt) return { run: { ...run, why: said }, effects: [] };
   const build = run.builds.find((each) => event.target === `build:${each.id}`);
+  if (event.retryAt) {
+    const held = build && build.state !== 'finished' ? withBuild(run, { ...build, why: said }) : run;
+    return { run: { ...held, why: said }, effects: [] };
+  }
   if (!build) return finish(run, 'error', said, context);
   // One backend that gives up takes nothing from what the others find.
   const cancel: Effect = { kind: 'build.cancel', runId: run.id, buildId: build.id };
@@ -251,29 +348,17 @@ const TIDYING = new Set<string>(['build.release', 'build.cancel']);
 
 /** End the run when its last build has ended. */
 function settle(run: Run, context: RunContext): RunStep {
-  if (run.state !== 'building' || run.builds.some((build) => build.state !== 'finished')) return still(run);
-  const verdict = verdictOf(run.builds);
-  const why =
-    verdict === 'passed' ? undefined : run.builds.find((build) => build.why && build.verdict === verdict)?.why;
+  const builds = deciding(run.builds, context);
+  if (run.state !== 'building' || builds.some((build) => build.state !== 'finished')) return still(run);
+  const verdict = verdictOf(builds);
+  const why = verdict === 'passed' ? undefined : builds.find((build) => build.why && build.verdict === verdict)?.why;
   return finish(run, verdict, why, context);
 }
 
 function finish(run: Run, verdict: RunVerdict | undefined, why: string | undefined, context: RunContext): RunStep {
   const ended: Run = { ...run, state: 'finished', verdict, why, finishedAt: context.now };
-  return { run: ended, effects: cancelEffects(run) };
+  return { run: ended, effects: cancelEffects(run, context) };
 }
-
-/** A report for every check that now says something else than before; the report itself reads what to say. */
-function reports(run: Run, before?: Run): Effect[] {
-  const { installation } = run.repository;
-  if (!installation) return [];
-  return run.checks
-    .filter((check) => !before || said(run, check) !== said(before, check))
-    .map((check) => ({ kind: 'check.report', runId: run.id, checkId: check.id, installation }));
-}
-
-const said = (run: Run, check: Check): string | undefined =>
-  run.checks.some((each) => each.id === check.id) ? JSON.stringify(checkContent(run, check, '')) : undefined;
 
 /** The build that an event speaks of, unless it speaks of an attempt that is over. */
 const currentBuild = (run: Run, event: { buildId: string; attempt: number }): Build | undefined =>
@@ -283,102 +368,3 @@ const withBuild = (run: Run, build: Build): Run => ({
   ...run,
   builds: run.builds.map((each) => (each.id === build.id ? build : each)),
 });
-
-const withCheck = (run: Run, id: string, facts: { externalId?: string; reported?: string; error?: string }): Run => ({
-  ...run,
-  checks: run.checks.map((check) => (check.id === id ? { ...check, ...facts } : check)),
-});
-
-/** A check for every job that became known; none appears on a run that has ended. */
-function withChecks(run: Run, context: RunContext): Run {
-  if (run.checks.length === 0 || run.state === 'finished') return run;
-  const known = new Set(run.checks.map((check) => check.jobId));
-  const added = jobsOf(run)
-    .filter((job) => !known.has(job.id))
-    .map((job) => ({ id: context.newId(), jobId: job.id, name: checkName(job.name) }));
-  return added.length ? { ...run, checks: [...run.checks, ...added] } : run;
-}
-
-/** A job that runs again gets a new check: GitHub never reopens a completed one. */
-function withNewChecks(run: Run, before: Run): Run {
-  const wasFinished = new Set(jobsOf(before).flatMap((job) => (job.state === 'finished' ? [job.id] : [])));
-  const again = new Set(
-    jobsOf(run).flatMap((job) => (job.state !== 'finished' && wasFinished.has(job.id) ? [job.id] : [])),
-  );
-  if (again.size === 0) return run;
-  const forget = { externalId: undefined, reported: undefined };
-  const checks = run.checks.map((check) => (check.jobId && again.has(check.jobId) ? { ...check, ...forget } : check));
-  return { ...run, checks };
-}
-
-function endBuild(build: Build, verdict: Verdict, why: string, now: Date): Build {
-  const jobs = build.jobs.map((job) => (job.state === 'finished' ? job : endJob(job, verdict, why, now)));
-  return { ...build, jobs, state: 'finished', verdict, why, finishedAt: now };
-}
-
-function endJob(job: Job, verdict: Verdict, why: string, now: Date): Job {
-  const attempts = job.attempts.map((attempt) =>
-    attempt.number === job.attempt && attempt.state !== 'finished'
-      ? { ...attempt, state: 'finished' as const, verdict, why, finishedAt: now }
-      : attempt,
-  );
-  return { ...job, attempts, state: 'finished', verdict, why };
-}
-
-function mergeJobs(build: Build, observed: JsonOf<JobObservation>[], kept: KeptOutput[], context: RunContext): Job[] {
-  const jobs = new Map(build.jobs.map((job) => [job.externalName, job]));
-  for (const seen of observed) {
-    const job = jobs.get(seen.name) ?? newJob(build, seen, context);
-    const output = kept.find((each) => each.externalName === seen.name && each.number === attemptNumber(build, seen));
-    jobs.set(seen.name, mergeJob(job, build, seen, output));
-  }
-  return [...jobs.values()];
-}
-
-const newJob = (build: Build, seen: { name: string }, context: RunContext): Job => ({
-  id: context.newId(),
-  name: `${build.backend} / ${seen.name}`,
-  externalName: seen.name,
-  state: 'queued',
-  attempt: 1,
-  attempts: [],
-});
-
-function mergeJob(job: Job, build: Build, seen: JsonOf<JobObservation>, output: KeptOutput | undefined): Job {
-  const number = attemptNumber(build, seen);
-  const before = job.attempts.find((attempt) => attempt.number === number);
-  const attempt: Attempt = {
-    id: attemptId(build.id, seen.name, number),
-    number,
-    ...(before?.state === 'finished' ? endOfAttempt(before) : progressOf(seen)),
-    startedAt: date(seen.startedAt) ?? before?.startedAt,
-    finishedAt: date(seen.finishedAt) ?? before?.finishedAt,
-    log: output?.log ?? before?.log,
-    artifacts: output?.artifacts ?? before?.artifacts ?? [],
-  };
-  const attempts = [...job.attempts.filter((each) => each.number !== number), attempt].sort(
-    (one, other) => one.number - other.number,
-  );
-  const newest = attempts.at(-1)!;
-  return {
-    ...job,
-    attempts,
-    attempt: newest.number,
-    state: newest.state,
-    verdict: newest.verdict,
-    why: newest.why,
-    timedOut: newest.timedOut,
-  };
-}
-
-/** An observation can be older than what is known: what is over stays over. */
-const endOfAttempt = ({ state, verdict, why, timedOut }: Attempt) => ({ state, verdict, why, timedOut });
-
-/** A finished job without a verdict is a backend's bug: it must not look like anything but an error. */
-function progressOf(seen: JsonOf<JobObservation>): Pick<Attempt, 'state' | 'verdict' | 'why' | 'timedOut'> {
-  if (seen.state !== 'finished') return { state: seen.state };
-  const verdict = seen.verdict ?? 'error';
-  return { state: 'finished', verdict, why: seen.why, timedOut: seen.timedOut ?? false };
-}
-
-const date = (text: string | undefined): Date | undefined => (text === undefined ? undefined : new Date(text));

@@ -1,6 +1,7 @@
 import { matchesAny } from './globs.ts';
 import type { RepositoryRef } from './model.ts';
 import type { PolicyRule } from './policy.ts';
+import type { Stack } from './stack.ts';
 
 /** Whom RCB serves, and with what: the part of the configuration that decisions need. */
 export interface Serving {
@@ -12,6 +13,8 @@ export interface Serving {
   /** Plain git repositories: served because rcb.yaml names them. */
   git: RepositoryRef[];
   backends: ServingBackend[];
+  /** Repositories that are tested together. */
+  stacks: readonly Stack[];
 }
 
 export interface ServingBackend {
@@ -20,6 +23,12 @@ export interface ServingBackend {
   repositories?: string[];
   /** Globs over the branch, or the base branch of a pull request; absent: all. */
   branches?: string[];
+  /** local, azure, obs */
+  kind?: string;
+  /** It can run the failed jobs of a build again. */
+  retries?: boolean;
+  /** It starts nothing: what is built of the change without us is shown. */
+  observes?: boolean;
 }
 
 /** Somebody else's installation is shown, not served: it would run code on our machine. Logins ignore case (GitHub). */

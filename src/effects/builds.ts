@@ -1,8 +1,10 @@
 import { type Backend, BackendError, type BuildOrder } from '../backends/backend.ts';
 import { attemptNumber, type BuildObservation, type JobObservation, tellsNews } from '../core/build.ts';
 import type { EffectOf } from '../core/effect.ts';
-import { type KeptOutput, toJson } from '../core/event.ts';
+import { type Event, type KeptOutput, toJson } from '../core/event.ts';
+import { messages } from '../core/messages.ts';
 import type { Build, Run } from '../core/model.ts';
+import { isRunAgain, isStale, notGoodEnough } from '../core/run-retry.ts';
 import { done, type Performed, type World } from './effect.ts';
 import { keepOutput } from './logs.ts';
 
@@ -24,6 +26,14 @@ export async function startBuild(
   if (run.state === 'finished') return refused('cancelled', 'the run had ended before the build was started');
   const backend = world.backend(build.backend);
   if (!backend) return refused('error', `rcb.yaml names no backend ${build.backend} any more`);
+  if (backend.findObserved) {
+    const started = await findObserved(backend, run, build, world, signal);
+    if (started) return { events: [started] };
+    const isLate = world.now().getTime() - run.createdAt.getTime() > OBSERVE_HOURS * HOUR_MS;
+    if (isLate) return refused('cancelled', messages.notObserved(OBSERVE_HOURS));
+    return { events: [], againMs: Math.max(OBSERVE_EVERY_MS, backend.followEveryMs ?? 0) };
+  }
+  if ((await world.store.countBuilding(run.id)) >= world.limits.building) return held(run, build, world);
   try {
     const { externalId, url } = await backend.ensureStarted(orderOf(run, build, world), signal);
     const { attempt } = build;
@@ -34,26 +44,56 @@ export async function startBuild(
   }
 }
 
+const HOUR_MS = 3_600_000;
+/** How long others may take to start a build of a commit, and how old it may be when we hear of the commit. */
+const OBSERVE_HOURS = 2;
+const OBSERVE_EVERY_MS = 30_000;
+
+/** The build that others have started. One that belongs to another run of the commit is not this one's. */
+async function findObserved(backend: Backend, run: Run, build: Build, world: World, signal: AbortSignal) {
+  const { change, repository, createdAt } = run;
+  const at = change.kind === 'commit' ? { ref: change.ref } : { pullRequest: change.number };
+  const since = new Date(createdAt.getTime() - OBSERVE_HOURS * HOUR_MS);
+  const found = await backend.findObserved!({ repository: repository.name, sha: change.sha, since, ...at }, signal);
+  for (const { externalId, url } of found) {
+    if (await world.store.buildAt(backend.name, externalId)) continue;
+    const { id: buildId, attempt } = build;
+    return { kind: 'build.started', runId: run.id, buildId, attempt, externalId, url } as const;
+  }
+  return undefined;
+}
+
+const HELD_MS = 5_000;
+
+/** Its run says so, once. */
+function held(run: Run, build: Build, { limits }: World): Performed {
+  const why = messages.tooManyBuilding(limits.building);
+  const event = { kind: 'build.held', runId: run.id, buildId: build.id, why } as const;
+  return { events: run.why === why ? [] : [event], againMs: HELD_MS };
+}
+
 function orderOf(run: Run, build: Build, world: World): BuildOrder {
   return {
     key: `${build.id}-${build.attempt}`,
     runId: run.id,
     repository: run.repository.name,
     untrusted: run.change.kind === 'pull-request' && run.change.fork,
-    sources: run.sources.map(({ repository, changed, sha, archive }) => ({
+    sources: run.sources.map(({ repository, changed, sha, archive, version }) => ({
       repository: repository.name,
       changed,
       sha,
       sha256: archive!.sha256,
       size: archive!.size,
       url: `${world.publicUrl}/archive/${archive!.sha256}`,
+      version,
     })),
   };
 }
 
 /**
  * Follow a build for a while: copy what its jobs print into the archive, and tell what changed. The log and the
- * artifacts of a finished job are kept before its verdict is told.
+ * artifacts of a finished job are kept before its verdict is told. Where looking is dear it is one look, and back again
+ * later: dozens of such builds must not hold the places of all the others.
  */
 export async function followBuild(
   effect: EffectOf<'build.follow'>,
@@ -64,17 +104,80 @@ export async function followBuild(
   const backend = found && world.backend(found.build.backend);
   if (!found || found.build.state === 'finished' || !found.build.externalId || !backend) return done;
   const { run, build } = found;
+  const { followEveryMs } = backend;
+  const againMs = followEveryMs ?? 0;
   const until = world.now().getTime() + FOLLOW_MS;
   let seen: string | undefined;
   do {
-    const observation = await backend.observe(build.externalId!, { seen, waitMs: WAIT_MS }, signal);
-    const kept = observation.state === 'lost' ? [] : await keepOutputs(backend, build, observation.jobs, world, signal);
-    if (tellsNews(build, observation)) {
-      return { events: [observed(run, build, observation, kept)], againMs: isOver(observation) ? undefined : 0 };
-    }
+    const options = { seen, waitMs: followEveryMs === undefined ? WAIT_MS : 0 };
+    const observation = await backend.observe(build.externalId!, options, signal);
+    const news = isStale(build, observation)
+      ? undefined
+      : await newsOf(backend, run, build, observation, world, signal);
+    if (news) return { events: [news], againMs: isOver(observation) ? undefined : againMs };
     seen = observation.state === 'lost' ? undefined : observation.digest;
-  } while (world.now().getTime() < until && !signal.aborted);
-  return { events: [], againMs: 0 };
+  } while (followEveryMs === undefined && world.now().getTime() < until && !signal.aborted);
+  return { events: [], againMs };
+}
+
+/** What was printed is kept, whether or not there is anything to tell. */
+async function newsOf(
+  backend: Backend,
+  run: Run,
+  build: Build,
+  observation: BuildObservation,
+  world: World,
+  signal: AbortSignal,
+): Promise<Event | undefined> {
+  const kept = observation.state === 'lost' ? [] : await keepOutputs(backend, build, observation.jobs, world, signal);
+  return tellsNews(build, observation) ? observed(run, build, observation, kept) : undefined;
+}
+
+/** Look once and at once. Of a build that has ended only one thing is news: that somebody has it run again. */
+export async function lookAtBuild(
+  effect: EffectOf<'build.look'>,
+  world: World,
+  signal: AbortSignal,
+): Promise<Performed> {
+  const found = await findBuild(effect, world);
+  const backend = found && world.backend(found.build.backend);
+  if (!found?.build.externalId || !backend) return done;
+  const { run, build } = found;
+  backend.expectNews?.(build.externalId!);
+  const hasEnded = build.state === 'finished';
+  try {
+    const observation = await backend.observe(build.externalId!, { waitMs: 0 }, signal);
+    if (hasEnded ? !isRunAgain(build, observation) : isStale(build, observation)) return done;
+    const news = await newsOf(backend, run, build, observation, world, signal);
+    return { events: news ? [news] : [] };
+  } catch (error) {
+    // Who follows it meets the same trouble, and says so.
+    if (error instanceof BackendError && !hasEnded) return done;
+    throw error;
+  }
+}
+
+/** Have its failed jobs run again. */
+export async function retryBuild(
+  effect: EffectOf<'build.retry'>,
+  world: World,
+  signal: AbortSignal,
+): Promise<Performed> {
+  const found = await findBuild(effect, world);
+  if (!found?.build.externalId || found.build.state === 'finished') return done;
+  const { run, build } = found;
+  const after = notGoodEnough(build);
+  if (after.length === 0) return done;
+  const about = { runId: run.id, buildId: build.id, attempt: build.attempt };
+  try {
+    const backend = world.backend(build.backend);
+    if (!backend?.ensureRetried) throw new BackendError('refused', messages.cannotRetry(build.backend));
+    await backend.ensureRetried(build.externalId!, after, signal);
+    return { events: [{ kind: 'build.retried', ...about }] };
+  } catch (error) {
+    if (!(error instanceof BackendError) || error.retry) throw error;
+    return { events: [{ kind: 'build.refused', ...about, verdict: 'error', why: error.message }] };
+  }
 }
 
 const isOver = (observation: BuildObservation): boolean =>
@@ -131,7 +234,7 @@ async function findBuild(
   effect: { runId: string; buildId: string },
   world: World,
 ): Promise<{ run: Run; build: Build } | undefined> {
-  const run = await world.run(effect.runId);
+  const run = await world.store.run(effect.runId);
   const build = run?.builds.find((each) => each.id === effect.buildId);
   return run && build && { run, build };
 }

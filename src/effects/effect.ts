@@ -1,21 +1,33 @@
 import type { Archive } from '../archive/archive.ts';
 import type { Backend } from '../backends/backend.ts';
-import type { Branch } from '../core/change.ts';
+import type { Budget } from '../core/budget.ts';
 import type { Event } from '../core/event.ts';
-import type { RepositoryRef, Run } from '../core/model.ts';
+import type { RepositoryRef } from '../core/model.ts';
+import type { Serving } from '../core/serving.ts';
 import type { Forge } from '../forge/forge.ts';
-import type { Fact, Told } from '../queue/queue.ts';
-import type { Sources } from '../sources/sources.ts';
-import type { Repository } from '../store/store.ts';
+import type { ForgeApp, SentHook } from '../forge/forge-app.ts';
+import type { Cursor, Fact, Told } from '../queue/queue.ts';
+import type { Sources, SubmoduleRules } from '../sources/sources.ts';
+import type { Knowledge } from '../store/store.ts';
 
 /** What performing an effect may use: the world, through its ports, and the store for reading. */
 export interface World {
-  run(id: string): Promise<Run | undefined>;
-  branches(repositoryKey: string): Promise<Branch[]>;
-  repository(key: string): Promise<Repository | undefined>;
+  store: Knowledge;
+  serving: Serving;
+  /** Where submodules may come from beside public addresses. */
+  submodules: SubmoduleRules;
+  limits: { catchUpRunsPerMinute: number; building: number };
   /** What the ledger has of these keys. */
   facts(keys: string[]): Promise<Fact[]>;
+  /** Which of these deliveries are in the ledger. */
+  deliveries(ids: string[]): Promise<Set<string>>;
   forge(repository: RepositoryRef): Forge;
+  /** undefined: there is no GitHub App. */
+  forgeApp: ForgeApp | undefined;
+  /** What may still be asked as an installation (anonymously: undefined) in this hour, as far as it is known. */
+  budget(installation: string | undefined): Budget | undefined;
+  /** Turn a hook that was read back into what its delivery would have told. */
+  toldOf(hook: SentHook): Promise<Told>;
   /** undefined: rcb.yaml names no such backend (any more). */
   backend(name: string): Backend | undefined;
   sources: Sources;
@@ -31,6 +43,7 @@ export interface Performed {
   events: Event[];
   /** Facts from outside, with their own keys and sightings. */
   told?: Told[];
+  cursors?: Cursor[];
   /** Its row is of no use when it is done: a poll leaves none. */
   forget?: boolean;
   againMs?: number;

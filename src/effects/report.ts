@@ -13,14 +13,18 @@ export async function reportCheck(
   world: World,
   signal: AbortSignal,
 ): Promise<Performed> {
-  const run = await world.run(effect.runId);
+  const run = await world.store.run(effect.runId);
   const check = run?.checks.find((each) => each.id === effect.checkId);
   if (!run || !check) return done;
   const content = checkContent(run, check, world.publicUrl, await logTail(run, check, world));
   const reported = digestOf(content);
   if (check.reported === reported) return done;
   try {
-    const externalId = await world.forge(run.repository).ensureCheck(run.repository, content, check.externalId, signal);
+    // Renamed, or transferred to another installation, since the run began?
+    const stored = await world.store.repository(run.repository.key);
+    const repository = { ...run.repository, name: stored?.name ?? run.repository.name };
+    if (stored?.installation) repository.installation = stored.installation;
+    const externalId = await world.forge(repository).ensureCheck(repository, content, check.externalId, signal);
     return {
       events: [{ kind: 'check.reported', runId: run.id, checkId: check.id, externalId, reported }],
       spacingMs: world.writeSpacingMs,

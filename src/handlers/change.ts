@@ -6,6 +6,7 @@ import {
   isFork,
   lookAgainMs,
   type PullRequest,
+  shortRef,
 } from '../core/change.ts';
 import {
   branchSubject,
@@ -20,17 +21,22 @@ import { messages } from '../core/messages.ts';
 import type { RepositoryRef } from '../core/model.ts';
 import { policyFor } from '../core/policy.ts';
 import { isPlain, isServedRepository, ownerOf, watchedBranches } from '../core/serving.ts';
+import { isAllowed, wishesLookedAt } from './command.ts';
 import type { DelayedEffect, HandlerContext, Outcome } from './handler.ts';
 import { nothing } from './handler.ts';
+import { matchTold } from './matching.ts';
 
 /** Branches and pull requests: a hint makes us look, and what we see decides. */
 
 export async function onBranchHinted(event: EventOf<'branch.hinted'>, context: HandlerContext): Promise<Outcome> {
-  const { repository, ref, sha } = event;
+  const { repository, ref, sha, catchUp } = event;
   if (!isServedRepository(repository, context.serving)) return notServed(repository);
   const subject = branchSubject(repository.key, ref);
-  const look: Look = { toldBy: context.key, hinted: sha, number: 1 };
-  return { effects: [{ kind: 'inspect.branch', subject, repository, ref, look }], events: [] };
+  const look: Look = { toldBy: context.key, hinted: sha, number: 1, catchUp };
+  const known = await context.store.branch(subject);
+  const isEachTested = policyFor(context.serving.policy, shortRef(ref)).commits === 'all';
+  const passedSince = isEachTested ? (known?.sha ?? undefined) : undefined;
+  return { effects: [{ kind: 'inspect.branch', subject, repository, ref, look, passedSince }], events: [] };
 }
 
 /** Generation 0: nobody told us of it, and it was not tested. */
@@ -46,10 +52,10 @@ export async function onPullRequestHinted(
   event: EventOf<'pull-request.hinted'>,
   context: HandlerContext,
 ): Promise<Outcome> {
-  const { repository, number, told } = event;
+  const { repository, number, told, catchUp } = event;
   if (!isServedRepository(repository, context.serving)) return notServed(repository);
   const subject = pullRequestSubject(repository.key, number);
-  const look: Look = { toldBy: context.key, hinted: told.headSha, number: 1 };
+  const look: Look = { toldBy: context.key, hinted: told.headSha, number: 1, catchUp };
   return { effects: [{ kind: 'inspect.pull-request', subject, repository, number, look }], events: [] };
 }
 
@@ -64,7 +70,8 @@ export async function onBranchSeen(event: EventOf<'branch.seen'>, context: Handl
   }
   // A head that was only noted is news when somebody tells us of it.
   const compared = known?.generation === 0 && look.hinted === snapshot.sha ? undefined : known;
-  const decision = decideBranch(compared, snapshot, watchedBranches(repository.key, context.serving));
+  const { commits } = policyFor(context.serving.policy, shortRef(snapshot.ref));
+  const decision = decideBranch(compared, snapshot, watchedBranches(repository.key, context.serving), commits);
   const again = lookAgainMs(decision, look, snapshot.sha);
   if (again !== undefined) {
     const next = { ...look, number: look.number + 1 };
@@ -90,8 +97,11 @@ export async function onBranchSeen(event: EventOf<'branch.seen'>, context: Handl
     runId: runId ?? known?.runId,
   };
   await context.store.saveBranch(branch);
-  const requested = requestRun(runId, decision, current, subject, 'push');
-  return { effects: [], events: [noted(current, facts), ...endRun(known?.runId, decision), ...requested] };
+  const requested = requestRun(runId, decision, { repository: current, subject, trigger: 'push', look });
+  const passed = (decision.alsoStart ?? []).flatMap((change) =>
+    requestRun(context.newId(), { start: { change } }, { repository: current, subject, trigger: 'push', look: later }),
+  );
+  return { effects: [], events: [noted(current, facts), ...endRun(known?.runId, decision), ...requested, ...passed] };
 }
 
 export async function onPullRequestSeen(
@@ -105,13 +115,18 @@ export async function onPullRequestSeen(
   if (facts.state !== 'watched') {
     const refused: ChangeDecision = { because: 'not-watched' };
     await context.store.savePullRequest({
-      ...nextPullRequest(event, known, refused, undefined),
+      ...nextPullRequest(event, known, refused, undefined, context.now),
       headSha: '',
       toldBy: undefined,
     });
     return { effects: [], events: [noted(current, facts)] };
   }
-  const decision = decidePullRequest(known, snapshot, policyFor(context.serving.policy, snapshot.base.ref));
+  const policy = policyFor(context.serving.policy, snapshot.base.ref);
+  const decision = decidePullRequest(
+    known,
+    snapshot,
+    isAllowed(known, snapshot.head.sha) ? { ...policy, forks: 'test' } : policy,
+  );
   const again = lookAgainMs(decision, look, snapshot.head.sha);
   if (again !== undefined) {
     const next = { ...look, number: look.number + 1 };
@@ -126,9 +141,14 @@ export async function onPullRequestSeen(
     return { effects: [effect], events: [] };
   }
   const runId = decision.start && context.newId();
-  await context.store.savePullRequest(nextPullRequest(event, known, decision, runId));
-  const requested = requestRun(runId, decision, current, subject, 'pull-request');
-  return { effects: [], events: [noted(current, facts), ...endRun(known?.runId, decision), ...requested] };
+  const next = nextPullRequest(event, known, decision, runId, context.now);
+  await context.store.savePullRequest(next);
+  const matching = decision.because === 'unmoved' ? [] : matchTold(next, current, context.serving.stacks);
+  const requested = requestRun(runId, decision, { repository: current, subject, trigger: 'pull-request', look });
+  return {
+    effects: await wishesLookedAt(subject, current, context),
+    events: [noted(current, facts), ...endRun(known?.runId, decision), ...requested, ...matching],
+  };
 }
 
 export async function onChangeUnreadable(event: EventOf<'change.unreadable'>): Promise<Outcome> {
@@ -178,6 +198,7 @@ function nextPullRequest(
   known: PullRequest | undefined,
   decision: ChangeDecision,
   runId: string | undefined,
+  now: Date,
 ): PullRequest {
   const { snapshot, look } = event;
   const moved = decision.because !== 'unmoved' || !known || !samePullRequest(known, factsOf(snapshot));
@@ -198,7 +219,17 @@ function nextPullRequest(
     generation: (known?.generation ?? 0) + (moved || known?.toldBy !== look.toldBy ? 1 : 0),
     toldBy: moved ? look.toldBy : known?.toldBy,
     runId: runId ?? known?.runId,
+    heads: headsOf(known, snapshot.head.sha, now),
+    allowedSha: known?.allowedSha,
   };
+}
+
+const MOST_HEADS = 20;
+
+/** Each head with the moment when it was first seen there; one that came back is there twice. */
+function headsOf(known: PullRequest | undefined, sha: string, seenAt: Date): PullRequest['heads'] {
+  const heads = known?.heads ?? [];
+  return heads.at(-1)?.sha === sha ? heads : [...heads, { sha, seenAt }].slice(-MOST_HEADS);
 }
 
 /** The run before is told that it is over. A run that has ended already takes no notice. */
@@ -206,14 +237,24 @@ function endRun(runId: string | undefined, decision: ChangeDecision): Event[] {
   return runId && decision.end ? [{ kind: 'run.ended', runId, ...decision.end }] : [];
 }
 
+interface Wanted {
+  repository: RepositoryRef;
+  subject: string;
+  trigger: 'push' | 'pull-request';
+  look: Pick<Look, 'catchUp'>;
+}
+
+/** The commits before the newest wait for their turn, as what an absence left does. */
+const later = { catchUp: true } as const;
+
 function requestRun(
   runId: string | undefined,
-  decision: ChangeDecision,
-  repository: RepositoryRef,
-  subject: string,
-  trigger: 'push' | 'pull-request',
+  { start }: Pick<ChangeDecision, 'start'>,
+  { repository, subject, trigger, look }: Wanted,
 ): Event[] {
-  if (!runId || !decision.start) return [];
-  const { change, hold } = decision.start;
-  return [{ kind: 'run.requested', runId, request: { repository, change, subject, trigger, hold } }];
+  if (!runId || !start) return [];
+  const { change, hold } = start;
+  const { catchUp } = look;
+  const by = catchUp && look !== later ? 'reconciliation' : trigger;
+  return [{ kind: 'run.requested', runId, request: { repository, change, subject, trigger: by, hold, catchUp } }];
 }

@@ -9,6 +9,8 @@ export interface HandlerContext {
   serving: Serving;
   /** The key of the event that is handled. */
   key: string;
+  /** Of the site, for links; no slash at the end. */
+  publicUrl: string;
   now: Date;
   newId(): string;
 }

@@ -1,6 +1,7 @@
-import type { Event, EventOf } from '../core/event.ts';
+import type { Event, EventOf, RepositoryChange, RepositoryFacts } from '../core/event.ts';
 import { messages } from '../core/messages.ts';
-import { isServed } from '../core/serving.ts';
+import type { RepositoryRef } from '../core/model.ts';
+import { isPlain, isServed, isServedRepository, ownerOf } from '../core/serving.ts';
 import type { Installation } from '../store/store.ts';
 import type { HandlerContext, Outcome } from './handler.ts';
 
@@ -16,17 +17,23 @@ export async function onInstallationTold(
   const { key, account, accountId } = installation;
   const state = stateAfter(installation.action, known);
   await context.store.saveInstallation({ key, account, accountId, state, served });
+  // A hook about a whole installation does not list its repositories.
+  const left = state === 'active' ? [] : await context.store.repositories(key);
   const added: Event[] = installation.repositoriesAdded.map((repository) => ({
     kind: 'repository.noted',
     repository: { key: repository.key, name: repository.name, installation: key },
     facts: addedFacts(repository, served, account),
   }));
-  const removed: Event[] = installation.repositoriesRemoved.map((repository) => ({
+  const removed: Event[] = [...installation.repositoriesRemoved, ...left].map((repository) => ({
     kind: 'repository.noted',
     repository: { key: repository.key, name: repository.name },
-    facts: { state: 'removed', why: 'the App is not installed on it any more' },
+    facts: { state: 'removed', why: state === 'suspended' ? messages.suspended(account) : messages.uninstalled },
   }));
-  return { effects: [], events: [...added, ...removed] };
+  const isBack = state === 'active' && known !== undefined && known.state !== 'active';
+  return {
+    effects: isBack && added.length === 0 ? [{ kind: 'poll.installations' }] : [],
+    events: [...added, ...removed],
+  };
 }
 
 function addedFacts(repository: { private: boolean }, served: boolean, account: string) {
@@ -51,22 +58,37 @@ function stateAfter(action: string, known: Installation | undefined): Installati
 }
 
 /** A rename or a new default branch; a deletion ends our interest. */
-export async function onRepositoryTold(event: EventOf<'repository.told'>): Promise<Outcome> {
+export async function onRepositoryTold(
+  event: EventOf<'repository.told'>,
+  { serving }: HandlerContext,
+): Promise<Outcome> {
   const { repository, change } = event;
-  const gone = change.action === 'deleted' || change.action === 'archived';
-  const facts = gone
-    ? ({ state: 'removed', why: `the repository was ${change.action}` } as const)
-    : change.private
-      ? ({ state: 'refused', why: messages.privateRepository } as const)
-      : ({ state: 'watched' } as const);
   const { defaultBranch } = change;
-  const noted = { ...facts, defaultBranch, private: change.private };
-  return { effects: [], events: [{ kind: 'repository.noted', repository, facts: noted }] };
+  const facts = { ...toldFacts(repository, change, serving), defaultBranch, private: change.private };
+  return { effects: [], events: [{ kind: 'repository.noted', repository, facts }] };
 }
 
+/** A transfer may have brought it to somebody whom we do not serve. */
+function toldFacts(
+  repository: RepositoryRef,
+  change: RepositoryChange,
+  serving: HandlerContext['serving'],
+): Pick<RepositoryFacts, 'state' | 'why'> {
+  const { action } = change;
+  if (action === 'deleted' || action === 'archived') return { state: 'removed', why: messages.repositoryWas(action) };
+  if (!isServedRepository(repository, serving)) {
+    return { state: 'refused', why: messages.foreignInstallation(ownerOf(repository.name)) };
+  }
+  return change.private ? { state: 'refused', why: messages.privateRepository } : { state: 'watched' };
+}
+
+/** What is served no more is tested no more; what is new is looked at soon, and not when a poll's time comes. */
 export async function onRepositoryNoted(event: EventOf<'repository.noted'>, context: HandlerContext): Promise<Outcome> {
   const { repository, facts } = event;
-  const known = await context.store.repository(repository.key);
+  const { store } = context;
+  const known = await store.repository(repository.key);
+  const ended = known?.state === 'watched' && facts.state !== 'watched' ? await store.openRuns(repository.key) : [];
+  const isNew = known?.state !== 'watched' && facts.state === 'watched' && !isPlain(repository.key);
   await context.store.saveRepository({
     key: repository.key,
     name: repository.name,
@@ -76,5 +98,9 @@ export async function onRepositoryNoted(event: EventOf<'repository.noted'>, cont
     state: facts.state,
     why: facts.why,
   });
-  return { effects: [], events: [] };
+  const why = messages.notServedAnyMore(facts.why);
+  return {
+    effects: isNew && repository.installation ? [{ kind: 'poll.repository', repository, everyMs: 0, turn: 0 }] : [],
+    events: ended.map((runId) => ({ kind: 'run.ended', runId, by: 'cancelled', why })),
+  };
 }

@@ -94,7 +94,11 @@ export type StateWord =
   | 'nothing to run'
   | 'pending'
   | 'done'
-  | 'parked';
+  | 'parked'
+  | 'merged'
+  | 'not merged'
+  | 'to be asked again'
+  | 'taken back';
 
 const SIGNS: Record<StateWord, { icon: IconName; tone: 'good' | 'bad' | 'warn' | 'live' | 'quiet' }> = {
   passed: { icon: 'check', tone: 'good' },
@@ -112,6 +116,10 @@ const SIGNS: Record<StateWord, { icon: IconName; tone: 'good' | 'bad' | 'warn' |
   'nothing to run': { icon: 'slash', tone: 'quiet' },
   done: { icon: 'check', tone: 'quiet' },
   parked: { icon: 'warning', tone: 'warn' },
+  merged: { icon: 'check', tone: 'good' },
+  'not merged': { icon: 'cross', tone: 'bad' },
+  'to be asked again': { icon: 'warning', tone: 'warn' },
+  'taken back': { icon: 'slash', tone: 'quiet' },
 };
 
 const isStateWord = (word: string): word is StateWord => Object.hasOwn(SIGNS, word);
@@ -195,11 +203,19 @@ export function shortSha(sha: string, href?: string, length = 10): Html {
 /** Foreign text among ours: it may be written right to left, and must not turn what surrounds it. */
 export const foreign = (text: string): Html => fragment`<bdi>${text}</bdi>`;
 
+/** A sentence in which a pair of backquotes means code. */
+export const coded = (text: string): Html =>
+  joined(
+    text
+      .split(/(`[^`]+`)/)
+      .map((piece) => (/^`[^`]+`$/.test(piece) ? fragment`<code>${piece.slice(1, -1)}</code>` : fragment`${piece}`)),
+  );
+
 /** The words for why something ended or waits; loud only where a person has to do something. */
 export function whyLine(words: string | undefined, state: string): Html {
   if (!words) return fragment``;
   const tone = isStateWord(state) ? SIGNS[state].tone : 'warn';
-  return fragment`<p class="why${tone === 'bad' ? '' : tone === 'warn' ? ' tone-warn' : ' tone-quiet'}">${foreign(words)}</p>`;
+  return fragment`<p class="why${tone === 'bad' ? '' : tone === 'warn' ? ' tone-warn' : ' tone-quiet'}"><bdi>${coded(words)}</bdi></p>`;
 }
 
 export const maybeLink = (href: string | undefined, words: unknown): Html =>

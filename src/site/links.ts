@@ -15,6 +15,10 @@ export const jobLogPath = (runId: string, jobId: string): string => `${jobPath(r
 export const jobLinesPath = (runId: string, jobId: string): string => `${jobPath(runId, jobId)}/lines`;
 export const factPath = (key: string): string => `/ledger/fact?key=${part(key)}`;
 
+/** A word of a command line that a person copies into a shell: whatever a branch is called, it stays one word. */
+export const shellWord = (text: string): string =>
+  /^\w[\w@%+:,./-]*$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+
 /** A download by content; the name is for the reader and for the saved file only. */
 export function archivePath(sha256: string, name?: string): string {
   return name ? `/archive/${part(sha256)}/${part(fileName(name))}` : `/archive/${part(sha256)}`;
@@ -55,6 +59,7 @@ export interface Forge {
   repository(name: string): string | undefined;
   commit(name: string, sha: string): string | undefined;
   pullRequest(name: string, number: number): string | undefined;
+  comment(name: string, number: number, id: string): string | undefined;
   branch(name: string, ref: string): string | undefined;
   check(name: string, externalId: string): string | undefined;
   author(login: string): string;
@@ -71,6 +76,7 @@ export function forgeLinks(githubUrl: string): Forge {
     repository,
     commit: (name, sha) => under(name, `commit/${part(sha)}`),
     pullRequest: (name, number) => under(name, `pull/${part(number)}`),
+    comment: (name, number, id) => under(name, `pull/${part(number)}#issuecomment-${part(id)}`),
     branch: (name, ref) => under(name, `tree/${segments(shortRef(ref))}`),
     check: (name, externalId) => under(name, `runs/${part(externalId)}`),
     author: (login) => `${base}/${part(login.replace(/\[bot\]$/, ''))}`,

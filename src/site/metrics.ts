@@ -1,5 +1,5 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
-import type { Measures } from './reader.ts';
+import type { FactTotals, Measures } from './reader.ts';
 
 /** A rate limit as GitHub last told it, by installation (`anonymous` without one). */
 export interface Budget {
@@ -23,20 +23,38 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
   const oldest = gauge('queue_oldest_seconds', 'Age of the oldest row that is due');
   const retrying = gauge('queue_retrying_rows', 'Rows that are due and were tried before');
   const lanes = gauge('effects_by_lane', 'Effects that are not done, by the kind of their lane', ['lane', 'state']);
-  const lag = gauge('fact_lag_seconds', 'From a fact to its telling, over the last hour', ['source', 'quantile']);
+  const facts = gauge('facts_told', 'Facts first told in the last hour; by poll alone: repaired', ['by']);
+  const lag = gauge('fact_lag_seconds', 'From a fact to its hook, or to the poll where no hook told it, of this hour', [
+    'source',
+    'quantile',
+  ]);
+  const catchUp = gauge('catch_up_waiting_runs', 'Runs that an absence left, and that wait for their turn');
+  const held = gauge('builds_held', 'Builds that wait until fewer runs are being built');
+  const lookAge = gauge('poll_age_seconds', 'Since a repository was last looked at with success', ['repository']);
+  const troubled = gauge('polls_in_trouble', 'Repositories whose lists could not be read at the last look');
   const builds = gauge('builds', 'Builds by state', ['backend', 'state']);
   const budget = gauge('github_budget_remaining', 'Requests left in this hour, as GitHub last said', ['installation']);
   const archive = gauge('archive_bytes', 'Bytes in the archive', ['kind']);
 
+  function setFacts({ hookOnly, pollOnly, both, lagByHook, lagByPollOnly }: FactTotals): void {
+    for (const [by, count] of Object.entries({ hook: hookOnly, poll: pollOnly, both })) facts.set({ by }, count);
+    for (const [source, told] of Object.entries({ hook: lagByHook, poll: lagByPollOnly })) {
+      if (!told) continue;
+      lag.set({ source, quantile: '0.5' }, told.p50);
+      lag.set({ source, quantile: '0.99' }, told.p99);
+    }
+  }
+
   return async () => {
     const [measures, usage] = await Promise.all([options.measures(), options.archiveUsage()]);
-    for (const each of [rows, lanes, lag, builds, budget, archive]) each.reset();
+    for (const each of [rows, lanes, lag, lookAge, builds, budget, archive]) each.reset();
     for (const { rows: count, ...labels } of measures.queue) rows.set(labels, count);
     for (const { rows: count, ...labels } of measures.lanes) lanes.set(labels, count);
-    for (const { source, p50, p99 } of measures.lags) {
-      lag.set({ source, quantile: '0.5' }, p50);
-      lag.set({ source, quantile: '0.99' }, p99);
-    }
+    setFacts(measures.facts);
+    catchUp.set(measures.waiting.catchUp);
+    held.set(measures.waiting.held);
+    for (const { repository, seconds } of measures.lookAges) lookAge.set({ repository }, seconds);
+    troubled.set(measures.pollsInTrouble);
     for (const { builds: count, ...labels } of measures.builds) builds.set(labels, count);
     for (const { installation, remaining } of options.budgets()) budget.set({ installation }, remaining);
     oldest.set(measures.oldestSeconds);

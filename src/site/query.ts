@@ -29,7 +29,16 @@ const FACT_STATES = ['pending', 'running', 'done', 'parked'] as const;
 const oneOf = <const T extends readonly [string, ...string[]]>(what: string, words: T) =>
   z.enum(words, `${what} must be one of ${words.join(', ')}`);
 
-export const words = { runStates: RUN_STATES, runVerdicts: RUN_VERDICTS, factStates: FACT_STATES };
+const TOLD_BY = ['hook', 'poll', 'both'] as const;
+const PERIODS = ['hour', 'day', '30-days'] as const;
+
+export const words = {
+  runStates: RUN_STATES,
+  runVerdicts: RUN_VERDICTS,
+  factStates: FACT_STATES,
+  toldBy: TOLD_BY,
+  periods: PERIODS,
+};
 
 export const runsQuery = z.object({
   repository: absentWhenEmpty(key('repository')),
@@ -51,8 +60,17 @@ export const ledgerQuery = z.object({
   subject: absentWhenEmpty(key('subject')),
   state: absentWhenEmpty(oneOf('state', FACT_STATES)),
   kind: absentWhenEmpty(key('kind')),
+  told: absentWhenEmpty(oneOf('told', TOLD_BY)),
+  /** Hooks from which nothing follows: the page hides them unless asked, the JSON shows them. */
+  noted: absentWhenEmpty(oneOf('noted', ['shown', 'hidden'])),
+  /** Of the totals. */
+  over: absentWhenEmpty(oneOf('over', PERIODS)),
   ...paging,
 });
+
+export const totalsQuery = z.object({ over: absentWhenEmpty(oneOf('over', PERIODS)) });
+export type Period = (typeof PERIODS)[number];
+export const PERIOD_MS: Record<Period, number> = { hour: 3_600_000, day: 86_400_000, '30-days': 30 * 86_400_000 };
 
 export const factQuery = z.object({ key: key('key').min(1, 'key must name a fact') });
 

@@ -1,4 +1,5 @@
-import type { Progress, RunState, RunVerdict, Trigger, Verdict } from '../core/model.ts';
+import type { MergeDecision, MergeRequest } from '../core/merge-request.ts';
+import type { Progress, RunManifest, RunState, RunVerdict, Trigger, Verdict } from '../core/model.ts';
 
 /**
  * PORT. What pages and JSON read of the store: plain rows, newest first, paged by key and never by offset.
@@ -11,6 +12,11 @@ export interface Reader {
   run(id: string): Promise<RunDetails | undefined>;
   /** Earlier and later runs of the same change subject, newest first, without the run itself. */
   runsOfSubject(subject: string, limit: number): Promise<RunRow[]>;
+  /** What was told of a run, and of its change between the run before it and the run after it: the newest `limit`, oldest
+   *  first. */
+  timeline(run: Pick<RunRow, 'id' | 'subject'>, limit: number): Promise<Timeline>;
+  /** The wishes to merge a pull request, newest first. */
+  mergeWishes(subject: string, limit: number): Promise<MergeWishRow[]>;
   /** A job of a run, with its attempts; undefined when the run has no such job. */
   job(runId: string, jobId: string): Promise<{ run: RunRow; job: JobRow } | undefined>;
   /** Which run's source archive has this sha256, for the download's file name. */
@@ -24,7 +30,58 @@ export interface Reader {
   repositories(): Promise<RepositoryRow[]>;
   installations(): Promise<InstallationRow[]>;
   counts(): Promise<QueueCounts>;
+  /** Facts that were first told since then, by who told them. */
+  factTotals(since: Date): Promise<FactTotals>;
+  /** What waits because much has to be done, not because something is wrong. */
+  waiting(): Promise<Waiting>;
+  /** How far the lists of each watched repository were read. */
+  polls(): Promise<Polls>;
   measures(): Promise<Measures>;
+}
+
+/** Hooks from which nothing follows are in `noted` only: they would hide how the others come. */
+export interface FactTotals {
+  hookOnly: number;
+  /** Lost hooks, repaired. */
+  pollOnly: number;
+  both: number;
+  noted: number;
+  /** From a fact to its telling, where its time is known. */
+  lagByHook?: Lag;
+  lagByPollOnly?: Lag;
+  /** There were more facts: this is of the newest so many. */
+  cutAt?: number;
+}
+
+/** In seconds; `facts`: of how many. */
+export interface Lag {
+  p50: number;
+  p99: number;
+  facts: number;
+}
+
+export interface Waiting {
+  /** Runs that an absence left, and that begin one after the other. */
+  catchUp: number;
+  /** Builds that may not start yet. */
+  held: number;
+}
+
+export interface Polls {
+  repositories: PollRow[];
+  /** Every hook that the forge says it sent before this is settled. Absent: not looked at yet. */
+  deliveriesUntil?: Date;
+}
+
+export interface PollRow {
+  key: string;
+  name: string;
+  /** Absent: a plain git repository, or one that the App is not installed on. */
+  installation?: { account: string; state: string; served: boolean };
+  /** When all its lists were last read. */
+  lookedAt?: Date;
+  /** Why they cannot be read, since when. */
+  trouble?: { why: string; since: Date };
 }
 
 /** For the metrics. */
@@ -36,8 +93,12 @@ export interface Measures {
   retrying: number;
   /** `lane`: the kind of the lane (`write`, `mirror`, `build`). */
   lanes: { lane: string; state: string; rows: number }[];
-  /** From a fact to its telling, in seconds, over the last hour. */
-  lags: { source: string; p50: number; p99: number }[];
+  /** Facts that were first told in the last hour. */
+  facts: FactTotals;
+  waiting: Waiting;
+  /** Of the repositories that were not looked at for longest: seconds since the last look, or since it first failed. */
+  lookAges: { repository: string; seconds: number }[];
+  pollsInTrouble: number;
   builds: { backend: string; state: string; builds: number }[];
 }
 
@@ -91,15 +152,55 @@ export interface RunDetails extends RunRow {
   sources: SourceRow[];
   builds: BuildRow[];
   checks: CheckRow[];
-  /** The run that has this one as `previousId`, if any. */
-  nextId?: string;
+  /** How the commits were chosen, beside the sources' own reasons. */
+  manifest?: RunManifest;
+  /** The run of `previousId`, unless it was removed. Not in lists. */
+  previous?: LinkedRun;
+  /** The run that has this one as `previousId`, if any. Not in lists. */
+  next?: LinkedRun;
+}
+
+export type LinkedRun = Pick<RunRow, 'id' | 'state' | 'verdict' | 'trigger' | 'createdAt'>;
+
+export interface Timeline {
+  rows: TimelineRow[];
+  /** There is more before the first of them. */
+  isCut: boolean;
+}
+
+export interface TimelineRow {
+  key: string;
+  kind: string;
+  /** pending, running, done, parked */
+  state: string;
+  /** When it was stored. */
+  at: Date;
+  error?: string;
+  /** The event; absent when it is too long for a line, or was removed. */
+  payload?: unknown;
+}
+
+/** A `{merge on success}`. `commentId`: `description`, or a comment's. */
+export interface MergeWishRow
+  extends Pick<MergeRequest, 'id' | 'commentId' | 'headSha' | 'baseRef' | 'askedAt' | 'state' | 'call'> {
+  requester: string;
+  /** The last one. */
+  decision?: MergeDecision;
+  updatedAt: Date;
 }
 
 export interface SourceRow {
+  id: string;
   repository: string;
   sha: string;
   ref?: string;
   base?: string;
+  /** The pull request whose head it is. */
+  pullRequest?: number;
+  /** The head merged with its base: what is packed. */
+  merged?: { sha: string; tree: string };
+  /** What `git describe` says, where the archive carries it. */
+  version?: string;
   changed: boolean;
   why: string;
   archive?: { sha256: string; size: number; tarSha256: string };
@@ -143,6 +244,7 @@ export interface AttemptRow {
 }
 
 export interface CheckRow {
+  id: string;
   name: string;
   jobId?: string;
   externalId?: string;
@@ -154,6 +256,9 @@ export interface FactFilter {
   subject?: string;
   state?: 'pending' | 'running' | 'done' | 'parked';
   kind?: string;
+  told?: 'hook' | 'poll' | 'both';
+  /** `hidden`: without the hooks from which nothing follows. */
+  noted?: 'shown' | 'hidden';
 }
 
 export interface FactRow {

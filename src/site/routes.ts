@@ -1,17 +1,21 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
-import { apiFact, apiRun } from './api.ts';
+import type { Clock } from '../clock.ts';
+import { apiFact, apiRun, apiTotals } from './api.ts';
 import { type AssetName, type Assets, loadAssets } from './assets.ts';
 import { contentDisposition, DOWNLOAD_POLICY, findDownload, sendStream } from './downloads.ts';
 import { addErrors } from './faults.ts';
 import { forgeLinks } from './links.ts';
 import { addLogs } from './log-routes.ts';
-import { factPage, ledgerPage } from './pages/ledger.ts';
+import { factPage } from './pages/fact.ts';
+import { type LedgerWhole, ledgerPage } from './pages/ledger.ts';
 import { runPage } from './pages/run.ts';
 import { runsPage } from './pages/runs.ts';
 import { servicePage } from './pages/service.ts';
-import { factQuery, ledgerQuery, parseQuery, runsQuery } from './query.ts';
+import { TIMELINE_ROWS } from './pages/timeline.ts';
+import { factQuery, ledgerQuery, PERIOD_MS, type Period, parseQuery, runsQuery, totalsQuery } from './query.ts';
+import type { Reader } from './reader.ts';
 import {
   FOR_EVER,
   NotFound,
@@ -89,23 +93,28 @@ function addAssets(site: Site, assets: Assets): void {
   );
 }
 
-function addRuns(site: Site, { reader }: SiteOptions, show: Show): void {
+function addRuns(site: Site, { reader, limits }: SiteOptions, show: Show): void {
   const list = async (c: SiteContext) => {
     const query = parseQuery(runsQuery, c.req.query());
     const { before, limit = RUNS_PER_PAGE, ...filter } = query;
-    const [listed, repositories] = await Promise.all([
+    const [listed, repositories, waiting] = await Promise.all([
       reader.listRuns(filter, { before, limit }),
       reader.repositories(),
+      reader.waiting(),
     ]);
-    return respond(c, runsPage(show(), query, listed, repositories));
+    return respond(c, runsPage(show(), { query, listed, repositories, waiting, limits }));
   };
   site.get('/', list);
   site.get('/runs', list);
   site.get('/runs/:id', async (c) => {
     const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
-    const others = await reader.runsOfSubject(run.subject, IN_BOX);
-    return respond(c, runPage(show(), run, others));
+    const [others, wishes, timeline] = await Promise.all([
+      reader.runsOfSubject(run.subject, IN_BOX),
+      run.kind === 'pull-request' ? reader.mergeWishes(run.subject, IN_BOX) : [],
+      reader.timeline(run, TIMELINE_ROWS),
+    ]);
+    return respond(c, runPage(show(), { run, others, wishes, timeline }));
   });
 }
 
@@ -137,19 +146,15 @@ function addDownloads(site: Site, options: SiteOptions): void {
   site.get('/archive/:sha256/:name', download);
 }
 
-function addLedger(site: Site, { reader }: SiteOptions, show: Show): void {
+function addLedger(site: Site, { reader, clock }: SiteOptions, show: Show): void {
   site.get('/ledger', async (c) => {
     const query = parseQuery(ledgerQuery, c.req.query());
-    const { before, limit = FACTS_PER_PAGE, ...filter } = query;
-    const [listed, parked, parkedEffects, running, pending] = await Promise.all([
-      reader.listFacts(filter, { before, limit }),
-      reader.listFacts({ state: 'parked' }, { limit: IN_BOX }),
-      reader.listEffects('parked', IN_BOX),
-      reader.listEffects('running', IN_BOX),
-      reader.listEffects('pending', IN_BOX),
-    ]);
-    const effects = { parked: parkedEffects, running, pending };
-    return respond(c, ledgerPage(show(), { query, listed, parked: parked.rows, effects }));
+    const { before, limit = FACTS_PER_PAGE, over = 'day', ...filter } = query;
+    const noted = query.noted ?? (query.kind || query.subject ? 'shown' : 'hidden');
+    const { rows, next } = await reader.listFacts({ ...filter, noted }, { before, limit });
+    // What is told of the whole is on the first page only.
+    const whole = before === undefined ? await readWhole(reader, sinceOf(over, clock)) : undefined;
+    return respond(c, ledgerPage(show(), { query, noted, over, listed: { rows, next }, whole }));
   });
   site.get('/ledger/fact', async (c) => {
     const { key } = parseQuery(factQuery, c.req.query());
@@ -159,17 +164,35 @@ function addLedger(site: Site, { reader }: SiteOptions, show: Show): void {
   });
 }
 
+const sinceOf = (over: Period, clock: Clock): Date => new Date(clock.now().getTime() - PERIOD_MS[over]);
+
+async function readWhole(reader: Reader, since: Date): Promise<LedgerWhole> {
+  const [totals, counts, parked, parkedEffects, running, pending] = await Promise.all([
+    reader.factTotals(since),
+    reader.counts(),
+    reader.listFacts({ state: 'parked' }, { limit: IN_BOX }),
+    reader.listEffects('parked', IN_BOX),
+    reader.listEffects('running', IN_BOX),
+    reader.listEffects('pending', IN_BOX),
+  ]);
+  return { totals, counts, parked: parked.rows, effects: { parked: parkedEffects, running, pending } };
+}
+
 function addService(site: Site, options: SiteOptions, show: Show): void {
   const { reader } = options;
   site.get('/service', async (c) => {
-    const [health, backends, counts, installations, repositories] = await Promise.all([
+    const [health, backends, counts, waiting, installations, repositories, polls] = await Promise.all([
       options.health(),
       options.backends(),
       reader.counts(),
+      reader.waiting(),
       reader.installations(),
       reader.repositories(),
+      reader.polls(),
     ]);
-    return respond(c, servicePage(show(), { health, backends, counts, installations, repositories }));
+    const { limits } = options;
+    const view = { health, backends, counts, waiting, limits, installations, repositories, polls };
+    return respond(c, servicePage(show(), view));
   });
   // Alive: it answers. Whether it can work is the other question: a restart mends no database that is away.
   site.get('/healthz', (c) => c.json({ ok: true, version: options.version }));
@@ -183,7 +206,7 @@ function addService(site: Site, options: SiteOptions, show: Show): void {
   });
 }
 
-function addApi(site: Site, { reader, publicUrl }: SiteOptions): void {
+function addApi(site: Site, { reader, publicUrl, clock }: SiteOptions): void {
   const base = publicUrl.replace(/\/+$/, '');
   site.get('/api/runs', async (c) => {
     const { before, limit = RUNS_PER_PAGE, ...filter } = parseQuery(runsQuery, c.req.query());
@@ -196,8 +219,13 @@ function addApi(site: Site, { reader, publicUrl }: SiteOptions): void {
     return c.json(apiRun(run, base));
   });
   site.get('/api/ledger', async (c) => {
-    const { before, limit = FACTS_PER_PAGE, ...filter } = parseQuery(ledgerQuery, c.req.query());
+    const { before, limit = FACTS_PER_PAGE, over: _, ...filter } = parseQuery(ledgerQuery, c.req.query());
     const { rows, next } = await reader.listFacts(filter, { before, limit });
     return c.json({ facts: rows.map(apiFact), next });
+  });
+  site.get('/api/ledger/totals', async (c) => {
+    const { over = 'day' } = parseQuery(totalsQuery, c.req.query());
+    const since = sinceOf(over, clock);
+    return c.json(apiTotals(over, since, await reader.factTotals(since)));
   });
 }

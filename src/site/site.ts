@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
 import type { Archive } from '../archive/archive.ts';
 import type { Clock } from '../clock.ts';
+import type { KnownLimits } from '../core/messages-ledger.ts';
 import type { Html, PageContext } from './html.ts';
 import type { BackendState, Health } from './pages/service.ts';
 import type { Reader } from './reader.ts';
@@ -20,6 +21,8 @@ export interface SiteOptions {
   metrics?(): Promise<string>;
   clock: Clock;
   demoUrl?: string;
+  /** Shown beside what waits because of them. */
+  limits?: KnownLimits;
   backends(): Promise<BackendState[]>;
   /** Told of every fault that a reader saw as a 5xx or as a download that broke off. */
   onError?(error: unknown, path: string): void;

@@ -1,8 +1,13 @@
+import { z } from 'zod';
+import { CATCH_UP_LANE } from '../core/effect.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
-import type { Measures, QueueCounts } from '../site/reader.ts';
+import type { Measures, PollRow, Polls, QueueCounts, Waiting } from '../site/reader.ts';
+import { readFactTotals } from './prisma-ledger.ts';
+
+const HOUR_MS = 3_600_000;
 
 /** What the metrics say of the database, in a handful of queries that the indexes answer. */
-export async function readMeasures(prisma: PrismaClient): Promise<Measures> {
+export async function readMeasures(prisma: PrismaClient, now: Date): Promise<Measures> {
   const queue = await prisma.$queryRaw<{ table: string; state: string; kind: string; rows: bigint }[]>`
     SELECT 'event' AS "table", state, kind, count(*) AS rows FROM event
       WHERE state IN ('pending', 'running', 'parked') GROUP BY state, kind
@@ -16,22 +21,86 @@ export async function readMeasures(prisma: PrismaClient): Promise<Measures> {
   const lanes = await prisma.$queryRaw<{ lane: string; state: string; rows: bigint }[]>`
     SELECT split_part(lane, ':', 1) AS lane, state, count(*) AS rows FROM effect
       WHERE state IN ('pending', 'running') GROUP BY 1, 2`;
-  const lags = await prisma.$queryRaw<{ source: string; p50: number; p99: number }[]>`
-    SELECT source, percentile_cont(0.5) WITHIN GROUP (ORDER BY lag)::float8 AS p50,
-           percentile_cont(0.99) WITHIN GROUP (ORDER BY lag)::float8 AS p99
-    FROM (SELECT s.source, EXTRACT(EPOCH FROM s.at - e.occurred_at) AS lag FROM sighting s JOIN event e ON e.id = s.event_id
-          WHERE e.occurred_at IS NOT NULL AND s.at > clock_timestamp() - interval '1 hour') AS seen
-    GROUP BY source`;
   const builds = await prisma.build.groupBy({ by: ['backend', 'state'], _count: true });
+  const { repositories } = await readPolls(prisma);
   return {
     queue: queue.map(({ table, state, kind, rows }) => ({ table, state, kind, rows: Number(rows) })),
     oldestSeconds: Math.max(0, waiting?.oldest ?? 0),
     retrying: Number(waiting?.retrying ?? 0),
     lanes: lanes.map(({ lane, state, rows }) => ({ lane, state, rows: Number(rows) })),
-    lags,
+    facts: await readFactTotals(prisma, new Date(now.getTime() - HOUR_MS)),
+    waiting: await readWaiting(prisma, now),
+    lookAges: lookAges(repositories, now),
+    pollsInTrouble: repositories.filter(({ trouble }) => trouble !== undefined).length,
     builds: builds.map(({ backend, state, _count }) => ({ backend, state, builds: _count })),
   };
 }
+
+/** A series for each repository, but not for each of thousands. */
+const MOST_LOOKS = 200;
+
+/** One that was never read counts from when that was first tried. */
+const lookAges = (repositories: PollRow[], now: Date): Measures['lookAges'] =>
+  repositories
+    .flatMap(({ name, lookedAt, trouble }) => {
+      const since = lookedAt ?? trouble?.since;
+      return since ? [{ repository: name, seconds: Math.max(0, now.getTime() - since.getTime()) / 1000 }] : [];
+    })
+    .sort((one, other) => other.seconds - one.seconds)
+    .slice(0, MOST_LOOKS);
+
+/** A build's start takes a moment; what takes longer, and did not fail, was put back until others have ended. */
+const STARTED_AFTER_MS = 10_000;
+
+export async function readWaiting(prisma: PrismaClient, now: Date): Promise<Waiting> {
+  const longSince = new Date(now.getTime() - STARTED_AFTER_MS);
+  const [catchUp, held] = await Promise.all([
+    prisma.effect.count({ where: { lane: CATCH_UP_LANE, state: 'pending' } }),
+    prisma.effect.count({
+      where: { kind: 'build.start', state: 'pending', error: null, createdAt: { lt: longSince } },
+    }),
+  ]);
+  return { catchUp, held };
+}
+
+/** More than that is not read on one page. */
+const LISTED = 500;
+const DELIVERIES = 'deliveries';
+const pollOf = (repositoryKey: string): string => `poll:${repositoryKey}`;
+
+export async function readPolls(prisma: PrismaClient): Promise<Polls> {
+  const watched = await prisma.repository.findMany({
+    // A private repository's very name is not for everybody.
+    where: { state: 'watched', private: false },
+    orderBy: { name: 'asc' },
+    take: LISTED,
+    select: { key: true, name: true, installation: true },
+  });
+  const [cursors, installations] = await Promise.all([
+    prisma.cursor.findMany({ where: { name: { in: [DELIVERIES, ...watched.map(({ key }) => pollOf(key))] } } }),
+    prisma.installation.findMany({
+      where: { key: { in: watched.flatMap(({ installation }) => installation ?? []) } },
+      select: { key: true, account: true, state: true, served: true },
+    }),
+  ]);
+  const told = new Map(cursors.map(({ name, value }) => [name, value]));
+  const byKey = new Map(installations.map(({ key, ...installation }) => [key, installation]));
+  return {
+    repositories: watched.map(({ key, name, installation }) => {
+      const read = cursorOf.safeParse(told.get(pollOf(key)));
+      return { key, name, installation: byKey.get(installation ?? ''), ...(read.success && read.data) };
+    }),
+    deliveriesUntil: deliveriesOf.safeParse(told.get(DELIVERIES)).data?.until,
+  };
+}
+
+/** Written by whichever version looked last. */
+const instant = z.iso.datetime().transform((text) => new Date(text));
+const cursorOf = z.object({
+  lookedAt: instant.optional(),
+  trouble: z.object({ why: z.string(), since: instant }).optional(),
+});
+const deliveriesOf = z.object({ until: instant.optional() });
 
 /** Unfinished rows only: they are few and indexed, while what is done grows without end. */
 export async function readCounts(prisma: PrismaClient, now: Date): Promise<QueueCounts> {

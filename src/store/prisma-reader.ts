@@ -1,14 +1,12 @@
 import type { Clock } from '../clock.ts';
-import type { Progress, RunState, RunVerdict, Trigger, Verdict } from '../core/model.ts';
+import type { Progress, RunManifest, RunState, RunVerdict, Trigger, Verdict } from '../core/model.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type {
   AttemptRow,
   BuildRow,
   EffectRow,
-  FactDetails,
-  FactFilter,
-  FactRow,
   JobRow,
+  LinkedRun,
   Listed,
   Page,
   Reader,
@@ -17,7 +15,10 @@ import type {
   RunRow,
   SourceRow,
 } from '../site/reader.ts';
-import { readCounts, readMeasures } from './prisma-measures.ts';
+import { listFacts, readFact, readFactTotals } from './prisma-ledger.ts';
+import { readCounts, readMeasures, readPolls, readWaiting } from './prisma-measures.ts';
+import { readTimeline } from './prisma-reader-timeline.ts';
+import { listMergeWishes } from './prisma-reader-wishes.ts';
 
 /**
  * What the site reads, from the database. Lists are paged by key, and a page costs a fixed number of queries, however
@@ -30,6 +31,8 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
     run: (id) => readRun(prisma, id),
     runsOfSubject: async (subject, limit) =>
       withJobCounts(prisma, await prisma.run.findMany({ where: { subject }, orderBy: { id: 'desc' }, take: limit })),
+    timeline: (run, limit) => readTimeline(prisma, run, limit),
+    mergeWishes: (subject, limit) => listMergeWishes(prisma, subject, limit),
     job: (runId, jobId) => readJob(prisma, runId, jobId),
     sourceByArchive: (sha256) => sourceByArchive(prisma, sha256),
     artifactBySha256: (sha256) => artifactBySha256(prisma, sha256),
@@ -40,7 +43,10 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
     installations: () =>
       prisma.installation.findMany({ orderBy: { account: 'asc' }, take: LISTED, select: INSTALLATION }),
     counts: () => readCounts(prisma, clock.now()),
-    measures: () => readMeasures(prisma),
+    factTotals: (since) => readFactTotals(prisma, since),
+    waiting: () => readWaiting(prisma, clock.now()),
+    polls: () => readPolls(prisma),
+    measures: () => readMeasures(prisma, clock.now()),
   };
 }
 
@@ -104,7 +110,7 @@ async function listRunDetails(prisma: PrismaClient, filter: RunFilter, page: Pag
   const { where, ...order } = keyset(page);
   const found = await prisma.run.findMany({ where: { ...runsWhere(filter), ...where }, ...order, include: BELOW_RUN });
   const { rows, next } = listed(found, page.limit);
-  return { rows: rows.map((row) => runDetails(row)), next };
+  return { rows: rows.map(runDetails), next };
 }
 
 /** Two queries for the whole page: its builds, and their jobs counted by state and verdict. */
@@ -158,15 +164,24 @@ async function readRun(prisma: PrismaClient, id: string): Promise<RunDetails | u
   const run = await prisma.run.findUnique({ where: { id }, include: BELOW_RUN });
   if (!run) return undefined;
   // A re-test is of the same subject, and that is indexed; `previous_id` alone is not.
-  const next = await prisma.run.findFirst({
-    where: { subject: run.subject, previousId: id },
-    orderBy: { id: 'asc' },
-    select: { id: true },
-  });
-  return runDetails(run, next?.id);
+  const isLinked = [{ subject: run.subject, previousId: id }, ...(run.previousId ? [{ id: run.previousId }] : [])];
+  const linked = await prisma.run.findMany({ where: { OR: isLinked }, orderBy: { id: 'asc' }, take: 20, select: LINK });
+  const previous = linked.find((each) => each.id === run.previousId);
+  const next = linked.find((each) => each.previousId === id);
+  return { ...runDetails(run), previous: previous && linkedRun(previous), next: next && linkedRun(next) };
 }
 
-function runDetails(run: StoredDetails, nextId?: string): RunDetails {
+const LINK = { id: true, previousId: true, state: true, verdict: true, trigger: true, createdAt: true } as const;
+
+const linkedRun = (run: Prisma.RunGetPayload<{ select: typeof LINK }>): LinkedRun => ({
+  id: run.id,
+  state: run.state as RunState,
+  verdict: maybe(run.verdict) as RunVerdict | undefined,
+  trigger: run.trigger as Trigger,
+  createdAt: run.createdAt,
+});
+
+function runDetails(run: StoredDetails): RunDetails {
   const builds = run.builds.map(buildRow);
   return {
     ...runRow(run, countJobs(builds)),
@@ -177,12 +192,13 @@ function runDetails(run: StoredDetails, nextId?: string): RunDetails {
     checks: run.checks
       .toSorted((one, other) => Number(one.jobId !== null) - Number(other.jobId !== null))
       .map((check) => ({
+        id: check.id,
         name: check.name,
         jobId: maybe(check.jobId),
         externalId: maybe(check.externalId),
         error: maybe(check.error),
       })),
-    nextId,
+    manifest: maybe(run.manifest) as RunManifest | undefined,
   };
 }
 
@@ -196,12 +212,16 @@ function countJobs(builds: BuildRow[]): Record<string, number> {
 }
 
 function sourceRow(source: StoredDetails['sources'][number]): SourceRow {
-  const { archiveSha256, archiveSize, tarSha256 } = source;
+  const { archiveSha256, archiveSize, tarSha256, mergedSha, tree } = source;
   return {
+    id: source.id,
     repository: source.repository,
     sha: source.sha,
     ref: maybe(source.ref),
     base: maybe(source.baseSha),
+    pullRequest: maybe(source.pullRequest),
+    merged: mergedSha !== null && tree !== null ? { sha: mergedSha, tree } : undefined,
+    version: maybe(source.version),
     changed: source.changed,
     why: source.why,
     archive:
@@ -274,71 +294,6 @@ async function sourceByArchive(prisma: PrismaClient, sha256: string) {
 async function artifactBySha256(prisma: PrismaClient, sha256: string) {
   const artifact = await prisma.artifact.findFirst({ where: { sha256 } });
   return artifact ? { name: artifact.name, size: Number(artifact.size) } : undefined;
-}
-
-const FACT = {
-  id: true,
-  key: true,
-  kind: true,
-  subject: true,
-  state: true,
-  tries: true,
-  error: true,
-  createdAt: true,
-  occurredAt: true,
-  hookAt: true,
-  pollAt: true,
-  doneAt: true,
-} as const satisfies Prisma.EventSelect;
-
-type StoredFact = Prisma.EventGetPayload<{ select: typeof FACT }>;
-
-async function listFacts(prisma: PrismaClient, filter: FactFilter, page: Page): Promise<Listed<FactRow>> {
-  const { where, ...order } = keyset(page);
-  const { subject, state, kind } = filter;
-  // Ticks are the clock's, not facts; a parked one is stuck, and what is stuck must be seen.
-  const noTicks = { OR: [{ NOT: { key: { startsWith: 'tick:' } } }, { state: 'parked' }] };
-  const fromOutside = { OR: [{ hookAt: { not: null } }, { pollAt: { not: null } }, { state: 'parked' }] };
-  const isNarrowed = subject !== undefined || state !== undefined || kind !== undefined;
-  const found = await prisma.event.findMany({
-    where: { subject, state, kind, ...where, AND: [noTicks, ...(isNarrowed ? [] : [fromOutside])] },
-    ...order,
-    select: FACT,
-  });
-  const { rows, next } = listed(found, page.limit);
-  return { rows: rows.map(factRow), next };
-}
-
-function factRow(fact: StoredFact): FactRow {
-  return {
-    id: fact.id,
-    key: fact.key,
-    kind: fact.kind,
-    subject: fact.subject,
-    state: fact.state,
-    tries: fact.tries,
-    error: maybe(fact.error),
-    createdAt: fact.createdAt,
-    occurredAt: maybe(fact.occurredAt),
-    hookAt: maybe(fact.hookAt),
-    pollAt: maybe(fact.pollAt),
-    doneAt: maybe(fact.doneAt),
-  };
-}
-
-async function readFact(prisma: PrismaClient, key: string): Promise<FactDetails | undefined> {
-  const fact = await prisma.event.findUnique({
-    where: { key },
-    include: { sightings: { orderBy: { at: 'asc' }, take: 200 } },
-  });
-  if (!fact) return undefined;
-  return {
-    ...factRow(fact),
-    payload: maybe(fact.payload),
-    raw: maybe(fact.raw),
-    rawSha256: maybe(fact.rawSha256),
-    sightings: fact.sightings.map(({ source, delivery, at }) => ({ source, delivery: maybe(delivery), at })),
-  };
 }
 
 async function listEffects(prisma: PrismaClient, state: string, limit: number): Promise<EffectRow[]> {

@@ -1,9 +1,11 @@
 import type { Branch, PullRequest } from '../core/change.ts';
+import { type JsonOf, toJson } from '../core/event.ts';
+import type { KnownHead } from '../core/merge-head.ts';
 import type { Run } from '../core/model.ts';
 import { grouped } from '../database/group.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { jobsInclude, type RunRows, rowsOf, runOf, sourcesInclude } from './run-rows.ts';
-import type { Installation, Repository, Store } from './store.ts';
+import type { Installation, Repository, Store, StoredMergeRequest } from './store.ts';
 
 type Client = Prisma.TransactionClient;
 
@@ -15,13 +17,59 @@ export function openStore(client: Client, now: () => Date): Store {
       (await client.branch.findMany({ where: { repositoryKey } })).map((row) => branchOf(row)!),
     saveBranch: (branch) => saveBranch(client, branch, now()),
     pullRequest: async (subject) => pullRequestOf(await client.pullRequest.findUnique({ where: { subject } })),
+    pullRequests: (repositoryKey, numbers) => pullRequests(client, repositoryKey, numbers),
     savePullRequest: (pullRequest) => savePullRequest(client, pullRequest, now()),
+    pullRequestsFrom: async (repositoryKey, headRef) => {
+      const rows = await client.pullRequest.findMany({ where: { repositoryKey, headRef }, orderBy: { number: 'asc' } });
+      return rows.map((row) => pullRequestOf(row)!);
+    },
     run: (id) => loadRun(client, id),
+    runOf: (subject, sha) => newestRun(client, { subject, sha }),
+    runAt: (repositoryKey, sha) => newestRun(client, { repositoryKey, sha }),
+    buildAt: async (backend, externalId) => {
+      const where = { backend_externalId: { backend, externalId } };
+      const build = await client.build.findUnique({ where, select: { id: true, runId: true } });
+      return build ? { runId: build.runId, buildId: build.id } : undefined;
+    },
+    runOfCheck: async (id) => {
+      const check = await client.check.findUnique({ where: { id }, select: { runId: true } });
+      return check ? loadRun(client, check.runId) : undefined;
+    },
+    mergeRequest: async (id) => mergeRequestOf(await client.mergeRequest.findUnique({ where: { id } })),
+    mergeRequests: async (subject) =>
+      (await client.mergeRequest.findMany({ where: { subject }, orderBy: { id: 'asc' } })).map(
+        (row) => mergeRequestOf(row)!,
+      ),
+    saveMergeRequest: (request) => saveMergeRequest(client, request, now()),
+    openRuns: async (repositoryKey) => {
+      const where = { repositoryKey, state: { not: 'finished' } };
+      return (await client.run.findMany({ where, select: { id: true }, orderBy: { id: 'asc' } })).map(({ id }) => id);
+    },
+    hasVerdict: async (repositoryKey, sha) => {
+      const verdict = { in: ['passed', 'failed', 'error'] };
+      return (await client.run.findFirst({ where: { sha, repositoryKey, verdict }, select: { id: true } })) !== null;
+    },
+    countBuilding: (except) => {
+      const builds = { some: { state: { not: 'finished' }, externalId: { not: null } } };
+      return client.run.count({ where: { builds, id: { not: except } } });
+    },
     saveRun: (run, before) => saveRun(client, run, before),
-    installation: async (key) => (await client.installation.findUnique({ where: { key } })) as Installation | undefined,
+    installation: async (key) =>
+      ((await client.installation.findUnique({ where: { key } })) as Installation | null) ?? undefined,
+    installations: async () => (await client.installation.findMany({ orderBy: { key: 'asc' } })) as Installation[],
     saveInstallation: (installation) => saveInstallation(client, installation, now()),
     repository: async (key) => repositoryOf(await client.repository.findUnique({ where: { key } })),
+    repositoryByName: async (name) => {
+      const where = { name: { equals: name, mode: 'insensitive' }, state: { not: 'removed' } } as const;
+      return repositoryOf(await client.repository.findFirst({ where, orderBy: { updatedAt: 'desc' } }));
+    },
+    repositories: async (installation) => {
+      const where = installation === undefined ? { state: 'watched' } : { installation };
+      return (await client.repository.findMany({ where, orderBy: { key: 'asc' } })).map((row) => repositoryOf(row)!);
+    },
     saveRepository: (repository) => saveRepository(client, repository, now()),
+    cursor: async (name) =>
+      ((await client.cursor.findUnique({ where: { name } }))?.value as Record<string, unknown> | null) ?? undefined,
   };
 }
 
@@ -51,6 +99,11 @@ async function loadRun(client: Client, id: string): Promise<Run | undefined> {
   const builds = await client.build.findMany({ where: { runId: id }, orderBy: { id: 'asc' }, include: jobsInclude });
   const checks = await client.check.findMany({ where: { runId: id }, orderBy: { id: 'asc' } });
   return runOf({ ...record, builds, checks });
+}
+
+async function newestRun(client: Client, where: Prisma.RunWhereInput): Promise<Run | undefined> {
+  const found = await client.run.findFirst({ where, orderBy: { id: 'desc' }, select: { id: true } });
+  return found ? loadRun(client, found.id) : undefined;
 }
 
 /** Parents before children; a row that is as it was is not written. */
@@ -113,6 +166,8 @@ async function savePullRequest(client: Client, pull: PullRequest, now: Date): Pr
     authorLogin: author.login,
     toldBy: pull.toldBy ?? null,
     runId: pull.runId ?? null,
+    heads: toJson(pull.heads) as unknown as Prisma.InputJsonArray,
+    allowedSha: pull.allowedSha ?? null,
     updatedAt: now,
   };
   await client.pullRequest.upsert({ where: { subject: pull.subject }, create: row, update: row });
@@ -127,7 +182,46 @@ function pullRequestOf(row: Awaited<ReturnType<Client['pullRequest']['findUnique
     author: { id: authorId, login: authorLogin },
     toldBy: row.toldBy ?? undefined,
     runId: row.runId ?? undefined,
+    heads: (row.heads as unknown as JsonOf<KnownHead[]>).map(({ sha, seenAt }) => ({ sha, seenAt: new Date(seenAt) })),
+    allowedSha: row.allowedSha ?? undefined,
   };
+}
+
+async function saveMergeRequest(client: Client, request: StoredMergeRequest, now: Date): Promise<void> {
+  const { call, decision, retestedBases, told, cancelledById, ...facts } = request;
+  const row = {
+    ...facts,
+    retestedBases,
+    told,
+    cancelledById: cancelledById ?? null,
+    ...(call && { call: toJson(call) as unknown as Prisma.InputJsonObject }),
+    ...(decision && { decision: toJson(decision) as unknown as Prisma.InputJsonObject }),
+    updatedAt: now,
+  };
+  await client.mergeRequest.upsert({ where: { id: request.id }, create: row, update: row });
+}
+
+function mergeRequestOf(
+  row: Awaited<ReturnType<Client['mergeRequest']['findUnique']>>,
+): StoredMergeRequest | undefined {
+  if (!row) return undefined;
+  const { updatedAt: _, call, ...facts } = row;
+  const stored = call as unknown as JsonOf<NonNullable<StoredMergeRequest['call']>> | null;
+  return {
+    ...facts,
+    state: row.state as StoredMergeRequest['state'],
+    retestedBases: row.retestedBases as string[],
+    told: row.told as string[],
+    call: stored ? { ...stored, at: new Date(stored.at) } : undefined,
+    cancelledById: row.cancelledById ?? undefined,
+    decision: (row.decision as StoredMergeRequest['decision'] | null) ?? undefined,
+  };
+}
+
+async function pullRequests(client: Client, repositoryKey: string, numbers?: number[]): Promise<PullRequest[]> {
+  const where = numbers ? { repositoryKey, number: { in: numbers } } : { repositoryKey, state: 'open' };
+  const rows = await client.pullRequest.findMany({ where, orderBy: { number: 'asc' } });
+  return rows.map((row) => pullRequestOf(row)!);
 }
 
 async function saveInstallation(client: Client, installation: Installation, now: Date): Promise<void> {

@@ -1,24 +1,61 @@
 import type { Branch, PullRequest } from '../core/change.ts';
+import type { MergeDecision, MergeRequest } from '../core/merge-request.ts';
 import type { Run } from '../core/model.ts';
 
-/**
- * PORT. What handlers and effects know: rows as values of `core/`. A handler's store is bound to its transaction.
- * A handler saves only what belongs to the subject of its event.
- */
-export interface Store {
+/** PORT. What handlers and effects know: rows as values of `core/`. */
+export interface Knowledge {
   branch(subject: string): Promise<Branch | undefined>;
   /** All that is known of a repository's branches, deleted ones too. */
   branches(repositoryKey: string): Promise<Branch[]>;
-  saveBranch(branch: Branch): Promise<void>;
   pullRequest(subject: string): Promise<PullRequest | undefined>;
-  savePullRequest(pullRequest: PullRequest): Promise<void>;
+  /** Those of a repository that are known, by number; without `numbers` the open ones. */
+  pullRequests(repositoryKey: string, numbers?: number[]): Promise<PullRequest[]>;
+  /** Those of a repository whose head branch has this name, closed ones too. */
+  pullRequestsFrom(repositoryKey: string, headRef: string): Promise<PullRequest[]>;
   run(id: string): Promise<Run | undefined>;
+  /** Ids of a repository's runs that have not ended. */
+  openRuns(repositoryKey: string): Promise<string[]>;
+  /** Did a run of this commit end with a verdict about it (not cancelled, not superseded)? */
+  hasVerdict(repositoryKey: string, sha: string): Promise<boolean>;
+  /** Runs that have a build at a backend which has not ended; `except` is not counted. */
+  countBuilding(except?: string): Promise<number>;
+  /** The newest run of a change at this commit, whatever became of it. */
+  runOf(subject: string, sha: string): Promise<Run | undefined>;
+  /** The newest run of a repository at this commit. */
+  runAt(repositoryKey: string, sha: string): Promise<Run | undefined>;
+  /** By the backend's id of it. */
+  buildAt(backend: string, externalId: string): Promise<{ runId: string; buildId: string } | undefined>;
+  /** Whose check this is, by our own id of it. */
+  runOfCheck(checkId: string): Promise<Run | undefined>;
+  mergeRequest(id: string): Promise<StoredMergeRequest | undefined>;
+  /** Of a pull request. */
+  mergeRequests(subject: string): Promise<StoredMergeRequest[]>;
+  installation(key: string): Promise<Installation | undefined>;
+  installations(): Promise<Installation[]>;
+  repository(key: string): Promise<Repository | undefined>;
+  /** By `owner/name`, whatever its case; one that was renamed away has not the name any more. */
+  repositoryByName(name: string): Promise<Repository | undefined>;
+  /** All that were ever seen through an installation, or, without one, all that are watched. */
+  repositories(installation?: string): Promise<Repository[]>;
+  /** How far a poll has read. */
+  cursor(name: string): Promise<Record<string, unknown> | undefined>;
+}
+
+/** PORT. A handler's store, bound to its transaction. It saves only what belongs to the subject of its event. */
+export interface Store extends Knowledge {
+  saveBranch(branch: Branch): Promise<void>;
+  savePullRequest(pullRequest: PullRequest): Promise<void>;
   /** `before`: as it was loaded; absent for a new run. Only rows that differ are written. */
   saveRun(run: Run, before?: Run): Promise<void>;
-  installation(key: string): Promise<Installation | undefined>;
+  saveMergeRequest(request: StoredMergeRequest): Promise<void>;
   saveInstallation(installation: Installation): Promise<void>;
-  repository(key: string): Promise<Repository | undefined>;
   saveRepository(repository: Repository): Promise<void>;
+}
+
+/** `requester`: his login, for showing. `decision`: the last one. */
+export interface StoredMergeRequest extends MergeRequest {
+  requester: string;
+  decision?: MergeDecision;
 }
 
 export interface Installation {

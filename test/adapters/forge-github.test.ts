@@ -1,75 +1,12 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { describe, test } from 'node:test';
+import { describe } from 'node:test';
 import type { RepositoryRef } from '../../src/core/model.ts';
 import { type Forge, ForgeError } from '../../src/forge/forge.ts';
-import { type Octokit, openGitHub } from '../../src/forge/github/github.ts';
-import { CONTENT, type ForgeUnderTest, forgeContract } from '../contracts/forge.ts';
-import { type ApiFault, type StandInGitHub, startGitHub } from '../standins/github/index.ts';
-import { octokitOf } from '../standins/github-fixture.ts';
-import { runGit } from '../support/git-repository.ts';
+import { CONTENT, forgeContract } from '../contracts/forge.ts';
+import type { ApiFault } from '../standins/github/index.ts';
+import { never, openStory, REPO, type Story, story } from './forge-github-story.ts';
 
-const REPO = 'acme/tool';
-const never = new AbortController().signal;
-
-interface Story extends ForgeUnderTest {
-  github: StandInGitHub;
-  /** Of the commit that the repository was made with. */
-  sha: string;
-  fault(answer: ApiFault['answer'], more?: Partial<ApiFault>): void;
-}
-
-/** The adapter on the stand-in, with an Octokit as the bot has it. */
-async function open(options: { timeoutMs?: number } = {}): Promise<Story> {
-  const dir = await mkdtemp(join(tmpdir(), 'rcb-forge-github-'));
-  const github = await startGitHub({ dir });
-  const installation = await github.createInstallation({ account: 'acme' });
-  await github.createRepository(REPO, { files: { 'README.md': 'tool\n' } });
-  const octokit = octokitOf(github, installation.id) as unknown as Octokit;
-  const forge = openGitHub({
-    octokit: async () => octokit,
-    appId: String(github.appId),
-    htmlUrl: github.origin,
-    now: () => new Date(),
-    ...options,
-  });
-  const key = `github:${github.repositoryId(REPO)}`;
-  let count = 0;
-  return {
-    github,
-    forge,
-    repository: { key, name: REPO, installation: `github:${installation.id}` },
-    sha: (await github.sha(REPO, 'main'))!,
-    commit: (branch, message) =>
-      github.commit(REPO, branch, { files: { file: String(++count) }, ...(message && { message }) }),
-    createBranches: async (names, sha) => {
-      const commands = names.map((name) => `create refs/heads/${name} ${sha}\n`);
-      await runGit([`--git-dir=${github.gitDir(REPO)}`, 'update-ref', '--stdin'], commands.join(''));
-    },
-    deleteBranch: (branch) => github.deleteBranch(REPO, branch),
-    removeRepository: () => github.deleteRepository(REPO),
-    fault: (answer, more = {}) =>
-      github.faults.api({ match: (_, path) => !path.includes('/access_tokens'), answer, times: 1, ...more }),
-    close: async () => {
-      await github.stop();
-      await rm(dir, { recursive: true, force: true });
-    },
-  };
-}
-
-forgeContract('GitHub', open);
-
-const story = (title: string, tell: (it: Story) => Promise<void>, options: { timeoutMs?: number } = {}) =>
-  test(title, { timeout: 40_000 }, async () => {
-    const it = await open(options);
-    try {
-      await tell(it);
-    } finally {
-      await it.close();
-    }
-  });
+forgeContract('GitHub', openStory);
 
 describe('pull requests on GitHub', () => {
   story('a pull request of the repository itself needs no standing', async ({ github, forge, repository }) => {
@@ -176,6 +113,18 @@ describe('checks on GitHub', () => {
     assert.equal(it.github.checkRuns(REPO, it.sha)[0]!.output.text?.length, 65_000);
   });
 
+  story('a check offers buttons, keeps them, and takes them away', async (it) => {
+    const actions = [
+      { label: 'Re-test failed', description: 'Run the failed jobs again', identifier: 'retest-failed' },
+    ];
+    const offered = () => it.github.checkRuns(REPO, it.sha)[0]!.actions;
+    const id = await write(it, { actions });
+    await write(it, { title: 'Still building' }, id);
+    assert.deepEqual(offered(), actions);
+    await write(it, { actions: [] }, id);
+    assert.deepEqual(offered(), []);
+  });
+
   story('a commit that GitHub does not have is refused for good', async (it) => {
     await assert.rejects(
       write(it, { headSha: 'f'.repeat(40) }),
@@ -205,6 +154,7 @@ describe('trouble with GitHub', () => {
       assert.match(error.message, /acme\/tool/);
       if (answer === 'secondary-limit') assert.equal(error.retryAfterMs, 7_000);
       if (answer === 'rate-limit') assert.ok(error.retryAfterMs! > 0 && error.retryAfterMs! <= 3_601_000);
+      it.wait((error.retryAfterMs ?? 0) + 1);
       assert.equal((await read(it))?.sha, it.sha);
     });
   }

@@ -2,7 +2,19 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Archive, LogReader } from '../../src/archive/archive.ts';
 import { ArchiveError } from '../../src/archive/archive.ts';
-import type { FactDetails, FactRow, JobRow, Listed, Page, Reader, RunDetails } from '../../src/site/reader.ts';
+import type {
+  FactDetails,
+  FactFilter,
+  FactRow,
+  FactTotals,
+  JobRow,
+  LinkedRun,
+  Listed,
+  MergeWishRow,
+  Page,
+  Reader,
+  RunDetails,
+} from '../../src/site/reader.ts';
 import { createSite, type Site, type SiteOptions } from '../../src/site/routes.ts';
 
 /** Stand-ins for page tests: a reader over arrays, and an archive in memory. */
@@ -34,6 +46,19 @@ export function aRun(change: Partial<RunDetails> = {}): RunDetails {
     ...change,
   };
 }
+
+/** A run as another one links to it. */
+export const aLink = (
+  id: string,
+  verdict?: LinkedRun['verdict'],
+  trigger: LinkedRun['trigger'] = 'command',
+): LinkedRun => ({
+  id,
+  state: verdict ? 'finished' : 'building',
+  verdict,
+  trigger,
+  createdAt: ago(900),
+});
 
 export function aJob(change: Partial<JobRow> = {}): JobRow {
   const attempt = {
@@ -96,7 +121,9 @@ function paged<T extends { id: string }>(rows: T[], { before, limit }: { before?
 const fits = (row: object, filter: object): boolean =>
   Object.entries(filter).every(([name, value]) => value === undefined || row[name as keyof typeof row] === value);
 
-export function memoryReader(runs: RunDetails[], facts: FactDetails[] = []): Reader {
+export const NO_TOTALS: FactTotals = { hookOnly: 0, pollOnly: 0, both: 0, noted: 0 };
+
+export function memoryReader(runs: RunDetails[], facts: FactDetails[] = [], wishes: MergeWishRow[] = []): Reader {
   const artifacts = runs.flatMap((run) =>
     run.builds.flatMap((b) => b.jobs.flatMap((j) => j.attempts.flatMap((a) => a.artifacts))),
   );
@@ -111,6 +138,14 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = []): Rea
     listRunDetails: listRuns,
     run: async (id) => runs.find((run) => run.id === id),
     runsOfSubject: async (subject) => runs.filter((run) => run.subject === subject),
+    timeline: async ({ id, subject }, limit) => ({
+      rows: facts
+        .filter((fact) => fact.subject === `run:${id}` || fact.subject === subject)
+        .slice(-limit)
+        .map((fact) => ({ ...fact, at: fact.createdAt })),
+      isCut: facts.length > limit,
+    }),
+    mergeWishes: async () => wishes,
     job: async (runId, jobId) => {
       const run = runs.find(({ id }) => id === runId);
       const job = run?.builds.flatMap((build) => build.jobs).find(({ id }) => id === jobId);
@@ -123,7 +158,7 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = []): Rea
     artifactBySha256: async (sha256) => artifacts.find((artifact) => artifact.sha256 === sha256),
     listFacts: async (filter, page) =>
       paged(
-        facts.map(plain).filter((fact) => fits(fact, filter)),
+        facts.map(plain).filter((fact) => isListed(fact, filter)),
         page,
       ),
     fact: async (key) => facts.find((fact) => fact.key === key),
@@ -131,8 +166,26 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = []): Rea
     repositories: async () => [{ key: 'github:1', name: 'rakudo/rakudo', state: 'watched' }],
     installations: async () => [],
     counts: async () => ({ events: {}, effects: {} }),
-    measures: async () => ({ queue: [], oldestSeconds: 0, retrying: 0, lanes: [], lags: [], builds: [] }),
+    factTotals: async () => NO_TOTALS,
+    waiting: async () => ({ catchUp: 0, held: 0 }),
+    polls: async () => ({ repositories: [] }),
+    measures: async () => ({
+      queue: [],
+      oldestSeconds: 0,
+      retrying: 0,
+      lanes: [],
+      facts: NO_TOTALS,
+      waiting: { catchUp: 0, held: 0 },
+      lookAges: [],
+      pollsInTrouble: 0,
+      builds: [],
+    }),
   };
+}
+
+function isListed(fact: FactRow, { told, noted, ...filter }: FactFilter): boolean {
+  const by = fact.hookAt ? (fact.pollAt ? 'both' : 'hook') : 'poll';
+  return fits(fact, filter) && (told ?? by) === by && !(noted === 'hidden' && fact.kind === 'hook.noted');
 }
 
 type MemoryArchive = Pick<Archive, 'put' | 'stat' | 'get' | 'openLog' | 'readLog'>;

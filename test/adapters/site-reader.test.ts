@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { seedDatabase } from '../../prisma/seed.ts';
-import type { Reader } from '../../src/site/reader.ts';
+import type { Reader, RunRow } from '../../src/site/reader.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { memoryArchive, NOW, siteOf } from './site-fakes.ts';
@@ -17,6 +17,8 @@ before(async () => {
   reader = createPrismaReader(seeded.database.prisma, { now: () => NOW });
 });
 after(() => seeded.close());
+
+const pick = ({ id, state, trigger }: RunRow) => ({ id, state, trigger });
 
 async function everyPage<T extends { id: string }>(
   list: (before?: string) => Promise<{ rows: T[]; next?: string }>,
@@ -112,14 +114,17 @@ test('whole runs are the same whether they are listed or read one by one', async
   const { rows } = await reader.listRunDetails({ state: 'finished' }, { limit: 5 });
   for (const listed of rows) {
     const single = await reader.run(listed.id);
-    assert.deepEqual({ ...listed, nextId: undefined }, { ...single, nextId: undefined });
+    const { previous: _, next: __, ...rest } = single!;
+    assert.deepEqual(listed, rest);
   }
 });
 
 test('a run knows the run that followed it', async () => {
   const { rows } = await reader.listRuns({}, { limit: 200 });
   const later = rows.find((run) => run.previousId)!;
-  assert.equal((await reader.run(later.previousId!))!.nextId, later.id);
+  assert.equal((await reader.run(later.previousId!))!.next!.id, later.id);
+  const { id, state, trigger } = (await reader.run(later.id))!.previous!;
+  assert.deepEqual({ id, state, trigger }, pick(rows.find((run) => run.id === later.previousId)!));
   const others = await reader.runsOfSubject(later.subject, 50);
   assert.deepEqual(
     others.map((run) => run.id),

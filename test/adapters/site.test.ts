@@ -7,7 +7,19 @@ import { type TestContext, test } from 'node:test';
 import { ArchiveError } from '../../src/archive/archive.ts';
 import type { RunDetails } from '../../src/site/reader.ts';
 import { siteHandler } from '../../src/site/routes.ts';
-import { aFact, ago, aJob, aRun, memoryReader, NOW, SHA, type SiteWorld, siteOf, withJob } from './site-fakes.ts';
+import {
+  aFact,
+  ago,
+  aJob,
+  aLink,
+  aRun,
+  memoryReader,
+  NOW,
+  SHA,
+  type SiteWorld,
+  siteOf,
+  withJob,
+} from './site-fakes.ts';
 
 const DIGEST = 'd'.repeat(64);
 const HOSTILE = `"><script>alert(1)</script><img src=x onerror='alert(2)'>`;
@@ -70,6 +82,7 @@ test('a run links to GitHub and to its archive, and names its sources', async ()
     base: { ref: 'main', sha: 'c'.repeat(40) },
     sources: [
       {
+        id: 'source1',
         repository: 'Raku/nqp',
         sha: SHA,
         changed: false,
@@ -77,7 +90,7 @@ test('a run links to GitHub and to its archive, and names its sources', async ()
         archive: { sha256: DIGEST, size: 1_234_567, tarSha256: 'e'.repeat(64) },
       },
     ],
-    checks: [{ name: 'rcb', externalId: '991' }],
+    checks: [{ id: 'check1', name: 'rcb', externalId: '991' }],
   });
   const page = await siteOf(memoryReader([run])).text('/runs/01run');
   for (const link of [
@@ -97,7 +110,12 @@ test('a run links to GitHub and to its archive, and names its sources', async ()
 
 test('a run names the runs before and after it', async () => {
   const runs = [
-    aRun({ id: '02run', previousId: '01run', nextId: '03run' }),
+    aRun({
+      id: '02run',
+      previousId: '01run',
+      previous: aLink('01run', 'failed'),
+      next: aLink('03run', undefined, 'button'),
+    }),
     aRun({ id: '01run', title: 'Elder' }),
     aRun({ id: '03run' }),
   ];
@@ -121,8 +139,8 @@ test('nothing that strangers write becomes markup or a link of theirs', async ()
     author: HOSTILE,
     why: HOSTILE,
     subject: HOSTILE,
-    sources: [{ repository: HOSTILE, sha: SHA, ref: HOSTILE, changed: true, why: HOSTILE }],
-    checks: [{ name: HOSTILE, externalId: HOSTILE, error: HOSTILE }],
+    sources: [{ id: 'source1', repository: HOSTILE, sha: SHA, ref: HOSTILE, changed: true, why: HOSTILE }],
+    checks: [{ id: 'check1', name: HOSTILE, externalId: HOSTILE, error: HOSTILE }],
   });
   run.builds[0]!.url = 'javascript:alert(1)';
   run.builds[0]!.why = HOSTILE;
@@ -278,6 +296,7 @@ test('the JSON of a run has exactly its promised shape', async () => {
     previousId: '00run',
     sources: [
       {
+        id: 'source1',
         repository: 'rakudo/rakudo',
         sha: SHA,
         base: 'c'.repeat(40),
@@ -286,7 +305,7 @@ test('the JSON of a run has exactly its promised shape', async () => {
         why: 'the head',
         archive: { sha256: DIGEST, size: 5, tarSha256: 'e'.repeat(64) },
       },
-      { repository: 'Raku/nqp', sha: SHA, changed: false, why: 'pinned' },
+      { id: 'source2', repository: 'Raku/nqp', sha: SHA, changed: false, why: 'pinned' },
     ],
   });
   const world = siteOf(memoryReader([run]));
@@ -313,6 +332,9 @@ test('the JSON of a run has exactly its promised shape', async () => {
       },
       { repository: 'Raku/nqp', sha: SHA, why: 'pinned' },
     ],
+    trees: [],
+    partners: [],
+    notes: [],
     builds: [
       {
         backend: 'local',
@@ -394,6 +416,7 @@ test('the JSON of the ledger has exactly its promised shape, and is paged', asyn
         subject: 'pull-request:github:1#7',
         occurredAt: ago(602).toISOString(),
         hookAt: ago(600).toISOString(),
+        lag: 2,
         state: 'done',
       },
     ],
@@ -569,6 +592,7 @@ test('what retention removed is gone, and a damaged archive is not passed on', a
   const run = aRun({
     sources: [
       {
+        id: 'source1',
         repository: 'Raku/nqp',
         sha: SHA,
         changed: true,
@@ -594,6 +618,7 @@ test('a download that breaks in the middle breaks the connection and is told', a
   const run = aRun({
     sources: [
       {
+        id: 'source1',
         repository: 'Raku/nqp',
         sha: SHA,
         changed: true,

@@ -114,7 +114,7 @@ describe('ticks in the queue', () => {
   test('what a poll saw is stored with its end, and its row is gone', async () => {
     const { prisma } = testing.database;
     const repository = { key: 'git:1', name: 'one' };
-    const effect: Effect = { kind: 'poll.branches', repository };
+    const effect: Effect = { kind: 'poll.repository', repository, everyMs: 10_000, turn: 1 };
     await prisma.$transaction((client) => insertEffects(client, [{ effect }], { newId: () => 'poll-1' }));
     const [row] = await queue.claimEffects({ worker: 'w', most: 5, leaseMs: 60_000 });
     const event: Event = { kind: 'branch.hinted', repository, ref: 'refs/heads/main', sha: 'a'.repeat(40) };

@@ -18,6 +18,8 @@ export interface ForgeUnderTest {
   close(): Promise<void>;
 }
 
+const NO_COMMIT = 'f'.repeat(40);
+
 const never = new AbortController().signal;
 
 /** Legal names that URLs, globs and git's own patterns trip over. */
@@ -110,10 +112,84 @@ export function forgeContract(name: string, open: () => Promise<ForgeUnderTest>)
       assert.equal(await forge.readBranch(repository, 'refs/heads/main', never), undefined);
       assert.equal(await forge.listBranches(repository, never), undefined);
       assert.equal(await forge.readPullRequest(repository, 1, never), undefined);
+      assert.equal(await forge.listPullRequests(repository, undefined, never), undefined);
+      assert.equal(await forge.listPullRequests(repository, new Date(0), never), undefined);
+      assert.equal(await forge.listComments(repository, new Date(0), never), undefined);
+      assert.equal(await forge.listCommits(repository, NO_COMMIT, NO_COMMIT, never), undefined);
+      assert.equal(await forge.hasVerdict(repository, NO_COMMIT, never), false);
+      assert.equal(await forge.findRepository(repository.name, never), undefined);
+      assert.equal(await forge.permissionOf(repository, NOBODY, never), 'none');
+      assert.equal(await forge.treeOf(repository, NO_COMMIT, never), undefined);
+      await assertNoPullRequest(forge, repository);
+    });
+
+    promise('a repository is found by its name, and no other', async ({ forge, repository }) => {
+      const { key, name } = repository;
+      assert.deepEqual(await forge.findRepository(name, never), { key, name });
+      for (const odd of ['nobody/nothing', 'nothing', '', '../..', `${name}/x`, 'a b/c', '-/--help']) {
+        assert.equal(await forge.findRepository(odd, never), undefined, odd);
+      }
+    });
+
+    promise('commits with the same content have the same tree', async ({ forge, repository, commit }) => {
+      const [one, other] = [await commit('main'), await commit('main')];
+      const tree = await forge.treeOf(repository, one, never);
+      assert.match(tree ?? '', /^[0-9a-f]{40}$/);
+      assert.notEqual(await forge.treeOf(repository, other, never), tree);
+      assert.equal(await forge.treeOf(repository, one, never), tree);
+      for (const odd of [NO_COMMIT, 'main', '--all', '']) {
+        assert.equal(await forge.treeOf(repository, odd, never), undefined, odd);
+      }
+    });
+
+    promise('where nothing was opened or said, the lists are empty', async ({ forge, repository }) => {
+      assert.deepEqual(await forge.listPullRequests(repository, undefined, never), []);
+      assert.deepEqual(await forge.listPullRequests(repository, new Date(0), never), []);
+      assert.deepEqual(await forge.listComments(repository, new Date(0), never), []);
+    });
+
+    promise('the commits between two are listed, the oldest first', async ({ forge, repository, commit }) => {
+      const from = await commit('main', 'Known');
+      const one = await commit('main', 'One\n\nand why');
+      const to = await commit('main', 'Two');
+      const listed = await forge.listCommits(repository, from, to, never);
+      assert.deepEqual(
+        listed?.map(({ sha, title }) => [sha, title]),
+        [
+          [one, 'One'],
+          [to, 'Two'],
+        ],
+      );
+      assert.deepEqual(await forge.listCommits(repository, to, to, never), []);
+      assert.deepEqual(await forge.listCommits(repository, to, from, never), [], 'what was taken back');
+    });
+
+    promise('beside a fork in the road only its own side is listed', async ({ forge, repository, commit }) => {
+      const main = await commit('main', 'Base');
+      const side = await commit('side', 'Aside');
+      const onward = await commit('main', 'Onward');
+      const shas = async (from: string, to: string) =>
+        (await forge.listCommits(repository, from, to, never))?.map(({ sha }) => sha);
+      assert.deepEqual(await shas(onward, side), await shas(main, side));
+      assert.equal((await shas(onward, side))?.at(-1), side);
+    });
+
+    promise('a commit that is not there has no list', async ({ forge, repository, commit }) => {
+      const sha = await commit('main');
+      for (const odd of [NO_COMMIT, 'main', '--all', `${sha}^`, '']) {
+        assert.equal(await forge.listCommits(repository, odd, sha, never), undefined, odd);
+        assert.equal(await forge.listCommits(repository, sha, odd, never), undefined, odd);
+      }
+    });
+
+    promise('a commit that was never tested has no verdict', async ({ forge, repository, commit }) => {
+      assert.equal(await forge.hasVerdict(repository, await commit('main'), never), false);
+      assert.equal(await forge.hasVerdict(repository, NO_COMMIT, never), false);
     });
 
     promise('a pull request that is not there is undefined', async ({ forge, repository }) => {
       assert.equal(await forge.readPullRequest(repository, 999, never), undefined);
+      await assertNoPullRequest(forge, repository);
     });
 
     promise('git fetches from its remote, at any branch', async ({ forge, repository, commit }) => {
@@ -133,6 +209,7 @@ export function forgeContract(name: string, open: () => Promise<ForgeUnderTest>)
       const gone = AbortSignal.abort(new Error('given up'));
       await assert.rejects(forge.readBranch(repository, 'refs/heads/main', gone));
       await assert.rejects(forge.listBranches(repository, gone));
+      await assert.rejects(forge.listCommits(repository, 'a'.repeat(40), 'b'.repeat(40), gone));
     });
 
     promise(
@@ -148,6 +225,32 @@ export function forgeContract(name: string, open: () => Promise<ForgeUnderTest>)
     );
   });
 }
+
+/** What is not there is undefined, and cannot be written. */
+async function assertNoPullRequest(forge: Forge, repository: RepositoryRef): Promise<void> {
+  const sha = NO_COMMIT;
+  assert.equal(await forge.readComment(repository, '999', never), undefined);
+  assert.equal(await forge.readDescription(repository, 999, never), undefined);
+  assert.equal(await forge.readMergeState(repository, 999, never), undefined);
+  const targets = [{ kind: 'comment', id: '999' } as const, { kind: 'pull-request', number: 999 } as const];
+  for (const target of targets) {
+    assert.equal(await forge.ensureReaction(repository, target, { content: 'eyes' }, never), false);
+  }
+  const refusals = [
+    await forge.enableAutoMerge(repository, 999, { sha, method: 'merge' }, never),
+    await forge.ensureQueued(repository, 999, sha, never),
+  ];
+  assert.deepEqual(
+    refusals.map(({ kind }) => kind),
+    ['refused', 'refused'],
+  );
+  await forge.ensureNotQueued(repository, 999, never);
+  const isGone = (error: unknown) => error instanceof ForgeError && error.kind === 'gone';
+  await assert.rejects(forge.ensureComment(repository, 999, { key: 'k', text: 't' }, never), isGone);
+  await assert.rejects(forge.ensureMerged(repository, 999, { sha, method: 'merge' }, never), isGone);
+}
+
+const NOBODY = { id: '999999', login: 'nobody' };
 
 export const CONTENT = {
   name: 'rcb',

@@ -41,6 +41,25 @@ for (const [title, known, seen, expected] of branches) {
   });
 }
 
+test('where each commit is tested, those that came with a push are started too, the newest first, and none is ended', () => {
+  const passed = [
+    { sha: sha('c'), title: 'first' },
+    { sha: sha('d'), title: 'second' },
+  ];
+  const decision = decideBranch(aBranch(), aBranchSnapshot({ sha: sha('b'), passed }), [], 'all');
+  assert.equal(said(decision), 'moved, start');
+  assert.deepEqual(
+    decision.alsoStart?.map(({ title }) => title),
+    ['second', 'first'],
+  );
+  assert.equal(decideBranch(aBranch(), aBranchSnapshot({ sha: sha('b'), passed }), []).alsoStart, undefined);
+});
+
+test('what has a verdict already is known from now on, and not tested again', () => {
+  assert.equal(said(decideBranch(undefined, aBranchSnapshot({ tested: true }), [])), 'new, end superseded');
+  assert.equal(said(decidePullRequest(undefined, aPullRequestSnapshot({ tested: true }), aPolicy())), 'new');
+});
+
 test('the run before is superseded by the commit that was seen', () => {
   const { end } = decideBranch(aBranch(), aBranchSnapshot({ sha: sha('b') }), []);
   assert.deepEqual(end, { by: 'superseded', sha: sha('b'), why: messages.supersededWhy(sha('b')) });

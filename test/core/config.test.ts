@@ -56,6 +56,7 @@ test('nothing at all means Raku’s stack, one local backend and the defaults', 
     policy: [],
     watch: [],
     limits: { catchUpRunsPerMinute: 5, building: 20, writeSpacing: 1000 },
+    submodules: { allow: [] },
     retention: { sources: 5_184_000_000, logs: 'forever', artifacts: 7_776_000_000, events: 2_592_000_000 },
     stacks: [rakuStack],
     owners: ['rakudo', 'Raku', 'MoarVM'],
@@ -119,6 +120,12 @@ test('DESIGN’s backends are read, each with its own keys', () => {
       project: 'raku',
       pipeline: 7,
       branches: ['main'],
+      mode: 'build',
+      secrets: 'some',
+      artifacts: { maxFiles: 2000, maxBytes: 2 ** 30, maxZipBytes: 2 ** 29 },
+      logLimit: 2 ** 28,
+      timestamps: 'keep',
+      issues: 'passed',
     },
     { name: 'obs', kind: 'obs', url: 'https://api.opensuse.org', project: 'home:rcb', template: 'obs/' },
   ]);
@@ -254,6 +261,20 @@ test('a start needs a source of changes, owners, and the credentials of its back
   assert.deepEqual(keys(configOf(app, { 'rcb.yaml': `owners: [me]\n${remote}` })), ['AZURE_DEVOPS_TOKEN', 'OBS_USER']);
   const credentials = { AZURE_DEVOPS_TOKEN: 't', OBS_USER: 'u', OBS_PASSWORD: 'p' };
   assert.deepEqual(keys(configOf({ ...app, ...credentials }, { 'rcb.yaml': `owners: [me]\n${remote}` })), []);
+});
+
+test('Azure takes a token, or a service principal as a whole', () => {
+  const yaml =
+    'owners: [me]\nbackends: [{ name: a, kind: azure, url: "https://x/o", project: p, pipeline: 1, branch: main }]';
+  const principal = { AZURE_TENANT_ID: 't', AZURE_CLIENT_ID: 'c', AZURE_CLIENT_SECRET: 'hush' };
+  const config = configOf({ ...app, ...principal }, { 'rcb.yaml': yaml });
+  assert.deepEqual(requireSomethingToDo(config), []);
+  assert.ok(config.secrets().includes('hush'));
+  assert.equal(config.backends[0]?.kind === 'azure' && config.backends[0].branch, 'refs/heads/main');
+  const { AZURE_CLIENT_SECRET: _, ...half } = principal;
+  const loaded = loadConfig({ ...app, ...half }, filesOf({ 'rcb.yaml': yaml }));
+  assert.match('mistakes' in loaded ? formatMistakes(loaded.mistakes) : '', /AZURE_CLIENT_SECRET: found nothing/);
+  configOf({ ...app, ...half, AZURE_DEVOPS_TOKEN: 'pat' }, { 'rcb.yaml': yaml });
 });
 
 test('files on disk: read up to the limit, absent, or unreadable with a reason', async () => {

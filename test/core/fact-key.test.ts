@@ -85,12 +85,14 @@ class Known {
     saveBranch: async (branch: Branch) => void this.branches.set(branch.subject, branch),
     pullRequest: async (subject: string) => this.pulls.get(subject),
     savePullRequest: async (pull: PullRequest) => void this.pulls.set(pull.subject, pull),
+    mergeRequests: async () => [],
   } as unknown as Store;
 
-  serving = { owners: ['MoarVM'], watch: [], policy: [], git: [], backends: [{ name: 'local' }] };
+  serving = { owners: ['MoarVM'], watch: [], policy: [], git: [], stacks: [], backends: [{ name: 'local' }] };
 
   async handle(event: Event, key: string): Promise<void> {
-    const context = { store: this.store, serving: this.serving, key, now: NOW, newId: this.ids };
+    const publicUrl = 'https://rcb.example';
+    const context = { store: this.store, serving: this.serving, key, publicUrl, now: NOW, newId: this.ids };
     const outcome = await handle(event, context);
     assert.ok('events' in outcome);
     for (const each of outcome.events) {

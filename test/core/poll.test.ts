@@ -1,8 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Branch } from '../../src/core/change.ts';
-import { branchNews, type FactSeen, firstLookKey, keysToLookUp } from '../../src/core/poll.ts';
+import type { Branch, PullRequest } from '../../src/core/change.ts';
+import type { CommentFacts, ListedPullRequest } from '../../src/core/event.ts';
+import { pullRequestFactKey } from '../../src/core/fact-key.ts';
+import {
+  branchNews,
+  commentNews,
+  type FactSeen,
+  firstLookKey,
+  keysToLookUp,
+  newestOf,
+  pullRequestNews,
+  wasAbsent,
+} from '../../src/core/poll.ts';
 import { isBranchRef } from '../../src/core/ref.ts';
+import { aPullRequest, sha } from '../support/builders.ts';
 
 const KEY = 'git:0123456789abcdef';
 const ref = (name: string) => `refs/heads/${name}`;
@@ -20,7 +32,7 @@ const looked: FactSeen = { key: firstLookKey(KEY) };
 
 /** What the news is, in short: `told main@a`, `noted x@b`, `confirmed y@c`. */
 function news(known: Branch[], heads: { ref: string; sha: string }[], facts: FactSeen[] = [looked]): string[] {
-  const found = branchNews(KEY, 'main', known, heads, facts);
+  const found = branchNews(KEY, (each) => each === ref('main'), known, heads, facts);
   const short = (kind: 'told' | 'noted' | 'confirmed') =>
     found[kind].map((fact) => `${kind} ${fact.ref.slice('refs/heads/'.length)}@${fact.sha ?? 'gone'}`);
   return [...short('told'), ...short('noted'), ...short('confirmed')];
@@ -58,9 +70,10 @@ const stories: [string, string[], string[]][] = [
 for (const [title, found, expected] of stories) test(title, () => assert.deepEqual(found, expected));
 
 test('a poll makes the key that a hook makes, and confirms under the key that told', () => {
-  const moved = branchNews(KEY, 'main', [branch('x', 'a')], [head('x', 'b')], [looked]).told[0]!;
+  const moved = branchNews(KEY, () => false, [branch('x', 'a')], [head('x', 'b')], [looked]).told[0]!;
   assert.equal(moved.key, `branch:${KEY}:${ref('x')}:3:b`);
-  const same = branchNews(KEY, 'main', [branch('x', 'a')], [head('x', 'a')], [looked, { key: 'told-x' }]).confirmed[0]!;
+  const same = branchNews(KEY, () => false, [branch('x', 'a')], [head('x', 'a')], [looked, { key: 'told-x' }])
+    .confirmed[0]!;
   assert.equal(same.key, 'told-x');
 });
 
@@ -98,3 +111,73 @@ for (const [name, expected] of names) {
     assert.equal(isBranchRef(name), expected);
   });
 }
+
+const pull = aPullRequest({ toldBy: 'told-7' });
+const listed = ({ ...more }: Partial<ListedPullRequest> = {}): ListedPullRequest => ({
+  number: pull.number,
+  headSha: pull.headSha,
+  baseRef: pull.baseRef,
+  title: pull.title,
+  state: pull.state,
+  draft: pull.draft,
+  updatedAt: '2026-11-21T10:00:00Z',
+  ...more,
+});
+const pulls: [string, PullRequest[], Partial<ListedPullRequest>, FactSeen[], string][] = [
+  ['nothing moved', [pull], {}, [], ''],
+  ['a hook told it, and now it is seen', [pull], {}, [{ key: 'told-7' }], 'confirmed'],
+  ['a poll saw it before', [pull], {}, [{ key: 'told-7', pollAt: new Date(0) }], ''],
+  ['a new head', [pull], { headSha: sha('b') }, [], 'told'],
+  ['another base', [pull], { baseRef: 'stable' }, [], 'told'],
+  ['another title', [pull], { title: 'Fix it better' }, [], 'told'],
+  ['closed', [pull], { state: 'closed' }, [], 'told'],
+  ['merged', [pull], { state: 'merged' }, [], 'told'],
+  ['ready for review', [pull], { draft: !pull.draft }, [], 'told'],
+  ['one that we never knew', [], {}, [], 'told'],
+  ['one that was closed before we knew it', [], { state: 'closed' }, [], ''],
+];
+for (const [title, known, more, facts, expected] of pulls) {
+  test(`a listed pull request: ${title}: ${expected || 'no news'}`, () => {
+    const news = pullRequestNews(pull.repositoryKey, known, [listed(more)], facts);
+    assert.equal([news.told.length && 'told', news.confirmed.length && 'confirmed'].filter(Boolean).join(), expected);
+  });
+}
+
+test('a listed pull request has the key that its hook has', () => {
+  const moved = { ...listed({ headSha: sha('b') }) };
+  const { told } = pullRequestNews(pull.repositoryKey, [pull], [moved], []);
+  assert.equal(told[0]!.key, pullRequestFactKey(pull.subject, pull, moved));
+});
+
+test('of comments those are told that no poll has seen, from the first look on', () => {
+  const comment = (id: string, updatedAt: string) => ({ id, action: 'created', updatedAt }) as CommentFacts;
+  const list = [
+    comment('3', '2026-11-21T10:03:00Z'),
+    comment('2', '2026-11-21T10:02:00Z'),
+    comment('1', '2026-11-21T09:00:00Z'),
+  ];
+  const seen = { key: 'comment:github:1:3:created:2026-11-21T10:03:00Z' };
+  const told = (facts: FactSeen[]) =>
+    commentNews('github:1', new Date('2026-11-21T10:00:00Z'), list, facts).map((fact) => fact.comment.id);
+  assert.deepEqual(told([]), ['3', '2']);
+  assert.deepEqual(told([seen]), ['3', '2'], 'told by a hook: seen for the first time by a poll');
+  assert.deepEqual(told([{ ...seen, pollAt: new Date(0) }]), ['2']);
+});
+
+test('an absence is longer than a quarter of an hour, and than five intervals', () => {
+  const at = (minutes: number) => new Date(Date.parse('2026-11-21T10:00:00Z') + minutes * 60_000);
+  const cursor = { lookedAt: '2026-11-21T10:00:00Z' };
+  assert.equal(wasAbsent(undefined, 60_000, at(0)), true);
+  assert.equal(wasAbsent({}, 60_000, at(0)), true);
+  assert.equal(wasAbsent(cursor, 60_000, at(15)), false);
+  assert.equal(wasAbsent(cursor, 60_000, at(16)), true);
+  assert.equal(wasAbsent(cursor, 10 * 60_000, at(50)), false);
+});
+
+test('the newest of some times', () => {
+  assert.equal(
+    newestOf([undefined, '2026-11-21T10:00:00Z', undefined, '2026-11-20T10:00:00Z']),
+    '2026-11-21T10:00:00Z',
+  );
+  assert.equal(newestOf([]), undefined);
+});

@@ -3,12 +3,22 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Hold } from '../../src/core/change.ts';
 import { checkContent, jobsOf } from '../../src/core/check.ts';
-import { type KeptOutput, toJson } from '../../src/core/event.ts';
+import { type KeptOutput, type ResolvedSource, toJson } from '../../src/core/event.ts';
 import { messages } from '../../src/core/messages.ts';
-import type { Run, RunState } from '../../src/core/model.ts';
+import type { Run, RunManifest, RunState } from '../../src/core/model.ts';
 import { advance, type RunContext, startRun } from '../../src/core/run.ts';
 import { type RunRows, rowsOf, runOf } from '../../src/store/run-rows.ts';
-import { aPull, aRequest, counter, later, type RunEventToSend, seenJob, sha } from '../support/builders.ts';
+import {
+  aPull,
+  aRepository,
+  aRequest,
+  aSource,
+  counter,
+  later,
+  type RunEventToSend,
+  seenJob,
+  sha,
+} from '../support/builders.ts';
 
 /**
  * Whatever a run is told, in whatever order, how often, of builds and attempts that it never had: some things hold.
@@ -71,6 +81,9 @@ const observation = fc.oneof(
 const effect = fc.constantFrom('build.start', 'build.follow', 'check.report', 'sources.resolve', 'unheard');
 const target = fc.constantFrom('check:id2', 'build:id3', '');
 const checkId = fc.constantFrom('id2', 'id5', 'id6', 'id7', 'unknown');
+const noManifest: RunManifest = { trees: [], partners: [], notes: [] };
+const { id: _, ...changedSource } = aSource();
+const neighbour = { ...changedSource, repository: aRepository({ key: 'github:2' }), changed: false };
 const observed = fc.record({
   kind: fc.constant('build.observed' as const),
   buildId,
@@ -79,7 +92,12 @@ const observed = fc.record({
   kept: fc.array(kept, { maxLength: 2 }),
 });
 const told: fc.Arbitrary<RunEventToSend> = fc.oneof(
-  fc.record({ kind: fc.constant('sources.resolved' as const), title: words }),
+  fc.record({
+    kind: fc.constant('sources.resolved' as const),
+    title: words,
+    sources: fc.constantFrom<ResolvedSource[]>([changedSource], [changedSource, neighbour]),
+    manifest: fc.constant(noManifest),
+  }),
   fc.record({
     kind: fc.constant('source.packed' as const),
     sourceId: fc.constantFrom('id1', 'id1', 'unknown'),
@@ -137,7 +155,7 @@ const passedBuild = (build: string): RunEventToSend => ({
 
 /** Events that carry a run forward, so that the others meet it in every state. */
 const plot: RunEventToSend[] = [
-  { kind: 'sources.resolved', title: 't' },
+  { kind: 'sources.resolved', title: 't', sources: [changedSource], manifest: noManifest },
   { kind: 'source.packed', sourceId: 'id1', archive: { sha256: 'aa', size: 5, tarSha256: 'bb' } },
   { kind: 'build.started', buildId: 'id3', attempt: 1, externalId: 'x' },
   { kind: 'build.started', buildId: 'id4', attempt: 1, externalId: 'y' },

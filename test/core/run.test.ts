@@ -3,7 +3,17 @@ import { test } from 'node:test';
 import { checkContent } from '../../src/core/check.ts';
 import { messages } from '../../src/core/messages.ts';
 import type { RunState } from '../../src/core/model.ts';
-import { aPull, aRepository, aRequest, NOW, type RunEventToSend, RunStory, seenJob, sha } from '../support/builders.ts';
+import {
+  aPull,
+  aRepository,
+  aRequest,
+  aResolution,
+  NOW,
+  type RunEventToSend,
+  RunStory,
+  seenJob,
+  sha,
+} from '../support/builders.ts';
 
 /** What the check of this name says now. */
 function checkOf(story: RunStory, name: string) {
@@ -121,7 +131,8 @@ test('the life of a run that passes, step by step', () => {
 
 test('the title of a change that came without one is read with its sources', () => {
   const { change } = aRequest();
-  const story = new RunStory({ change: { ...change, title: '' } }).tell({ kind: 'sources.resolved', title: 'Read' });
+  const story = new RunStory({ change: { ...change, title: '' } });
+  story.tell(aResolution(story.run, 'Read'));
   assert.equal(story.run.change.title, 'Read');
 });
 
@@ -564,11 +575,7 @@ const ofBuild = (story: RunStory) => ({ buildId: story.run.builds[0]?.id ?? 'non
 const finishedJob = seenJob({ state: 'finished', verdict: 'passed' });
 const everyEvent: [string, (story: RunStory) => RunEventToSend, RunState[]][] = [
   // From: waiting, resolving, packing, building, finished.
-  [
-    'sources.resolved',
-    () => ({ kind: 'sources.resolved', title: 't' }),
-    ['waiting', 'packing', 'packing', 'building', 'finished'],
-  ],
+  ['sources.resolved', (story) => aResolution(story.run), ['waiting', 'packing', 'packing', 'building', 'finished']],
   [
     'source.packed',
     (story) => ({ kind: 'source.packed', sourceId: story.run.sources[0]!.id, archive }),

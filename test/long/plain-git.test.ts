@@ -202,7 +202,7 @@ describe('a plain git repository without hooks', () => {
       facts.filter(({ key }) => key.startsWith('tick:')),
       [],
     );
-    assert.ok((await prisma.effect.count({ where: { kind: 'poll.branches' } })) <= 1);
+    assert.ok((await prisma.effect.count({ where: { kind: 'poll.repository' } })) <= 1);
   });
 
   test('a repository that goes is said to be gone, and watched again when it is back', async () => {

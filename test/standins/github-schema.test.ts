@@ -23,6 +23,7 @@ async function everything(github: StandInGitHub, installationId: number) {
   const comment = await github.comment(REPO, pull.number, 'a word', { by: 'carol' });
   await github.editComment(comment.id, 'another word');
   await github.react(comment.id, 'eyes', 'alice');
+  await octokit.rest.reactions.createForIssue({ owner, repo, issue_number: pull.number, content: 'rocket' });
   const deleted = await github.comment(REPO, pull.number, 'a mistake', { by: 'carol' });
   await github.deleteComment(deleted.id);
   const run = await octokit.rest.checks.create({
@@ -51,7 +52,8 @@ async function everything(github: StandInGitHub, installationId: number) {
     delete: ['README.md'],
     files: { run: { content: '#!/bin/sh\n', mode: '100755' } },
   });
-  return { base, pull, forked, comment, run: run.data.id, suite, headSha };
+  const alice = github.createUser('alice').id;
+  return { alice, base, pull, forked, comment, run: run.data.id, suite, headSha };
 }
 
 async function installationChanges(github: StandInGitHub, id: number): Promise<void> {
@@ -89,7 +91,7 @@ test('every webhook is what GitHub describes', async (t) => {
 
 test('answers are what GitHub describes', async (t) => {
   const { github, installation } = await startWithRepository(t);
-  const { base, pull, forked, comment, run, suite, headSha } = await everything(github, installation.id);
+  const { alice, base, pull, forked, comment, run, suite, headSha } = await everything(github, installation.id);
   const r = `/repos/${REPO}`;
   const paths = [
     ...[r, `${r}/branches`, `${r}/branches/main`, `${r}/commits`, `${r}/commits/${headSha}`, `${r}/git/ref/tags/v1`],
@@ -108,6 +110,7 @@ test('answers are what GitHub describes', async (t) => {
       `${r}/check-suites/${suite}/check-runs`,
     ],
     ...[`${r}/commits/${headSha}/status`, `${r}/commits/${headSha}/statuses`, `${r}/check-runs/${run}/annotations`],
+    ...[`${r}/git/commits/${headSha}`, `${r}/issues/${pull.number}/reactions`, `/user/${alice}`],
     ...['/installation/repositories', '/rate_limit', `/search/issues?q=repo:${REPO}+type:pr+author:alice+is:merged`],
   ];
   const token = github.installationToken(installation.id);

@@ -3,6 +3,7 @@ import { createSign } from 'node:crypto';
 import { test } from 'node:test';
 import { Webhooks } from '@octokit/webhooks';
 import type { StandInGitHub } from './github/index.ts';
+import { validateWebhook } from './github/validate.ts';
 import { octokitOf, REPO, startReceiver, startWithRepository, statusOf } from './github-fixture.ts';
 
 const [owner, repo] = REPO.split('/') as [string, string];
@@ -106,6 +107,9 @@ test('what has not changed is answered with 304 and costs nothing', async (t) =>
   assert.equal(again.status, 304);
   assert.equal(first.headers.get('x-ratelimit-used'), '1');
   assert.equal(again.headers.get('x-ratelimit-used'), '1');
+  const renewed = { authorization: `token ${github.installationToken(installation.id)}` };
+  const other = await fetch(url, { headers: { ...renewed, 'if-none-match': first.headers.get('etag')! } });
+  assert.equal(other.status, 200, 'tags are of one token');
   await github.openPullRequest({ repo: REPO, head: 'fix', files: { b: 'b' } });
   const changed = await fetch(url, { headers: { ...headers, 'if-none-match': first.headers.get('etag')! } });
   assert.equal(changed.status, 200);
@@ -222,6 +226,117 @@ test('a renamed repository is found under its old name and under its id', async 
   assert.equal((await octokit.rest.repos.get({ owner, repo })).data.full_name, 'raku/renamed');
 });
 
+test('a transferred repository is found under its old name, and changes installations', async (t) => {
+  const { github, installation } = await startWithRepository(t);
+  const other = await github.createInstallation({ account: 'beyond' });
+  const octokit = octokitOf(github, other.id);
+  assert.equal(await statusOf(octokit.rest.checks.create({ owner, repo, name: 'n', head_sha: 'a' })), 403);
+  assert.equal(await github.transferRepository(REPO, 'beyond'), 'beyond/nqp');
+  assert.equal((await octokit.rest.repos.get({ owner, repo })).data.full_name, 'beyond/nqp');
+  const listed = async (id: number) =>
+    (await octokitOf(github, id).rest.apps.listReposAccessibleToInstallation()).data.repositories.map(
+      (one) => one.full_name,
+    );
+  assert.deepEqual([await listed(installation.id), await listed(other.id)], [[], ['beyond/nqp']]);
+  const headers = { authorization: `token ${github.installationToken(other.id)}` };
+  const write = { method: 'POST', redirect: 'manual', headers } as const;
+  assert.equal((await fetch(`${github.url}/repos/${REPO}/check-runs`, write)).status, 307);
+});
+
+test('renamed accounts, transfers and archiving are told as GitHub describes', async (t) => {
+  const { github, installation } = await startWithRepository(t);
+  await github.createInstallation({ account: 'beyond' });
+  const before = github.events.length;
+  await github.archiveRepository(REPO);
+  await github.archiveRepository(REPO, false);
+  await github.renameAccount('raku', 'raku-lang');
+  await github.transferRepository('raku-lang/nqp', 'beyond');
+  const told = github.events.slice(before);
+  assert.deepEqual(
+    told.map(({ event, payload }) => `${event} ${payload['action']}`),
+    [
+      ...['repository archived', 'repository unarchived', 'installation_target renamed'],
+      ...['installation_repositories removed', 'repository transferred', 'installation_repositories added'],
+    ],
+  );
+  for (const { event, payload } of told) assert.deepEqual(validateWebhook(event, payload), [], event);
+  const renamed = await octokitOf(github).rest.apps.getInstallation({ installation_id: installation.id });
+  assert.equal((renamed.data.account as { login: string }).login, 'raku-lang');
+  assert.equal((await octokitOf(github, installation.id).rest.repos.get({ owner, repo })).data.full_name, 'beyond/nqp');
+});
+
+test('nobody merges past a merge queue, into an archive, or without the permission', async (t) => {
+  const { github, installation } = await startWithRepository(t);
+  const { rest } = octokitOf(github, installation.id);
+  const pull = await github.openPullRequest({ repo: REPO, head: 'fix', files: { b: 'b' } });
+  const merge = () => rest.pulls.merge({ owner, repo, pull_number: pull.number, sha: pull.headSha });
+  github.requireMergeQueue(REPO, 'main');
+  assert.equal(await statusOf(merge()), 405);
+  github.requireMergeQueue(REPO, 'main', false);
+  await github.archiveRepository(REPO);
+  assert.equal(await statusOf(merge()), 403);
+  await github.archiveRepository(REPO, false);
+  await github.grant(installation.id, { contents: 'read' });
+  assert.equal(await statusOf(merge()), 403);
+  await github.grant(installation.id, { contents: 'write' });
+  assert.equal((await merge()).data.merged, true);
+  const granted = github.events.filter(({ payload }) => payload['action'] === 'new_permissions_accepted');
+  assert.deepEqual(
+    granted.map(({ event, payload }) => validateWebhook(event, payload)),
+    [[], []],
+  );
+});
+
+test('what requests cost is counted per installation', async (t) => {
+  const { github, installation } = await startWithRepository(t);
+  const other = await github.createInstallation({ account: 'beyond' });
+  const headers = { authorization: `token ${github.installationToken(installation.id)}` };
+  const url = `${github.url}/repos/${REPO}/branches`;
+  const etag = (await fetch(url, { headers })).headers.get('etag')!;
+  await fetch(url, { headers: { ...headers, 'if-none-match': etag } });
+  await fetch(url, { headers: { 'if-none-match': etag } });
+  assert.deepEqual(github.usage(installation.id), { requests: 2, points: 1 });
+  assert.deepEqual(github.usage(other.id), { requests: 0, points: 0 });
+  assert.deepEqual(github.usage(), { requests: 3, points: 2 }, 'who is not known pays for 304 as well');
+  github.resetUsage();
+  assert.deepEqual(github.usage(), { requests: 0, points: 0 });
+});
+
+test('searches have a limit of their own', async (t) => {
+  const { github, installation } = await startWithRepository(t, { limits: { search: 1 } });
+  const headers = { authorization: `token ${github.installationToken(installation.id)}` };
+  const search = () => fetch(`${github.url}/search/issues?q=repo:${REPO}`, { headers });
+  const first = await search();
+  assert.deepEqual([first.status, first.headers.get('x-ratelimit-resource')], [200, 'search']);
+  const refused = await search();
+  assert.deepEqual([refused.status, refused.headers.get('x-ratelimit-limit')], [403, '1']);
+  const other = await fetch(`${github.url}/repos/${REPO}`, { headers });
+  assert.deepEqual([other.status, other.headers.get('x-ratelimit-used')], [200, '1']);
+});
+
+test('a comparison has its commits in pages, the oldest first', async (t) => {
+  const { github, installation } = await startWithRepository(t);
+  const base = (await github.sha(REPO, 'main'))!;
+  const shas = await github.push(
+    REPO,
+    'main',
+    ['a', 'b', 'c'].map((file) => ({ files: { [file]: file } })),
+  );
+  const { rest } = octokitOf(github, installation.id);
+  const page = async (more: object) => {
+    const { data } = await rest.repos.compareCommitsWithBasehead({
+      owner,
+      repo,
+      basehead: `${base}...${shas[2]}`,
+      ...more,
+    });
+    return [data.commits.map(({ sha }) => sha), data.total_commits, data.files?.length];
+  };
+  assert.deepEqual(await page({}), [shas, 3, 3]);
+  assert.deepEqual(await page({ per_page: 2 }), [shas.slice(0, 2), 3, 3]);
+  assert.deepEqual(await page({ per_page: 2, page: 2 }), [shas.slice(2), 3, 0]);
+});
+
 test('permissions are told by four words', async (t) => {
   const { github, installation } = await startWithRepository(t);
   const { rest } = octokitOf(github, installation.id);
@@ -249,6 +364,10 @@ test('comments are made, changed and removed; who reacts twice reacts once', asy
   const reaction = { owner, repo, comment_id: data.id, content: '+1' } as const;
   assert.equal((await rest.reactions.createForIssueComment(reaction)).status, 201);
   assert.equal((await rest.reactions.createForIssueComment(reaction)).status, 200);
+  const made = await rest.reactions.createForIssueComment({ ...reaction, content: 'eyes' });
+  const taken = { owner, repo, comment_id: data.id, reaction_id: made.data.id };
+  assert.equal((await rest.reactions.deleteForIssueComment(taken)).status, 204);
+  assert.equal(await statusOf(rest.reactions.deleteForIssueComment(taken)), 404);
   await rest.issues.updateComment({ owner, repo, comment_id: data.id, body: 'changed' });
   assert.equal(github.comments(REPO, pull.number)[0]!.body, 'changed');
   assert.deepEqual(github.comments(REPO, pull.number)[0]!.reactedBy, [{ login: github.botLogin, content: '+1' }]);

@@ -99,6 +99,17 @@ export const aCheck = (change: Partial<Check> = {}): Check => ({ id: 'check1', n
 export const runOfJobs = (jobs: Job[], change: Partial<Run> = {}): Run =>
   aRun({ builds: [aBuild({ jobs })], ...change });
 
+/** Its commits are chosen: itself, and no neighbours. */
+export const aResolution = (
+  run: Run,
+  title = 'Fix the collector',
+): Extract<RunEventToSend, { kind: 'sources.resolved' }> => ({
+  kind: 'sources.resolved',
+  title,
+  sources: run.sources.map(({ id: _, ...source }) => source),
+  manifest: { trees: [], partners: [], notes: [] },
+});
+
 export const aRun = (change: Partial<Run> = {}): Run => ({
   id: '01RUN',
   repository: aRepository(),
@@ -143,6 +154,7 @@ export const aPullRequest = (change: Partial<PullRequest> = {}): PullRequest => 
   generation: 1,
   toldBy: 'first-telling',
   runId: 'run1',
+  heads: [],
   ...change,
 });
 
@@ -238,7 +250,7 @@ export class RunStory {
   }
 
   resolved(): this {
-    return this.tell({ kind: 'sources.resolved', title: 'Fix the collector' });
+    return this.tell(aResolution(this.run));
   }
 
   packed(): this {

@@ -216,7 +216,7 @@ export class PlainWorld {
     const state = { in: ['pending', 'running'] };
     await until(async () => {
       const events = await prisma.event.count({ where: { state, kind: { not: 'tick' } } });
-      return events + (await prisma.effect.count({ where: { state, kind: { not: 'poll.branches' } } })) === 0;
+      return events + (await prisma.effect.count({ where: { state, kind: { not: 'poll.repository' } } })) === 0;
     });
   }
 

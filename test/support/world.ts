@@ -23,6 +23,8 @@ export interface WorldOptions {
   log?: NodeJS.WritableStream;
   /** Judge the bot's requests by GitHub's published schema; what it finds is in `github.invalidRequests`. */
   validate?: boolean;
+  /** The bot is not started yet: `startBot` does. */
+  absent?: boolean;
 }
 
 /** A run as `/api/runs/:id` shows it: the outside surface, not the code's own type. */
@@ -58,11 +60,15 @@ export const script = (...lines: string[]) => ({
   mode: '100755' as const,
 });
 
+const LATER = ['poll.', 'merge.inspect'];
+
 export class World {
   readonly github: StandInGitHub;
-  readonly database: TestDatabase;
+  database: TestDatabase;
   readonly options: WorldOptions;
   rcb!: Rcb;
+  /** Of acme. */
+  installationId = 0;
 
   constructor(github: StandInGitHub, database: TestDatabase, options: WorldOptions) {
     this.github = github;
@@ -88,6 +94,15 @@ export class World {
     await this.rcb.stop(graceMs);
   }
 
+  /** As if it had never been here, on this GitHub. The bot must be stopped. */
+  async emptyDatabase(): Promise<void> {
+    // Its directory holds the stand-in's repositories.
+    this.#former.push(this.database);
+    this.database = await testDatabase();
+  }
+
+  readonly #former: TestDatabase[] = [];
+
   #env(): Record<string, string> {
     const { host } = new URL(this.github.origin);
     return {
@@ -106,7 +121,8 @@ export class World {
 
   #yaml(): Uint8Array {
     const own = this.options.yaml ?? 'backends: [{ name: local, kind: local, slots: 1, timeout: 60, silence: 60 }]';
-    return Buffer.from(`owners: [acme]\nlimits: { writeSpacing: 0 }\n${own}\n`);
+    const limits = own.includes('limits:') ? '' : 'limits: { writeSpacing: 0 }\n';
+    return Buffer.from(`owners: [acme]\n${limits}${own}\n`);
   }
 
   async json<T>(path: string): Promise<T> {
@@ -153,21 +169,29 @@ export class World {
     return find()!;
   }
 
-  /** Nothing is pending or running in the queue. */
-  async quiet(): Promise<void> {
+  /** Nothing is pending or running in the queue but polls, and looks at wishes to merge, whose time has not come. */
+  async quiet(deadlineMs = 40_000): Promise<void> {
     await this.github.settled();
     await until(async () => {
       const { prisma } = this.database.database;
       const states = { state: { in: ['pending', 'running'] } };
-      return (await prisma.event.count({ where: states })) + (await prisma.effect.count({ where: states })) === 0;
-    });
+      const later = {
+        state: 'pending',
+        dueAt: { gt: new Date() },
+        OR: LATER.map((kind) => ({ kind: { startsWith: kind } })),
+      };
+      const effects = await prisma.effect.count({ where: { ...states, NOT: later } });
+      return (await prisma.event.count({ where: states })) + effects === 0;
+    }, deadlineMs);
   }
 
   async stop(): Promise<void> {
     await this.stopBot(500);
     await this.github.stop();
-    await this.database.close();
-    await rm(join(this.database.dataDir), { recursive: true, force: true });
+    for (const database of [this.database, ...this.#former]) {
+      await database.close();
+      await rm(database.dataDir, { recursive: true, force: true });
+    }
   }
 }
 
@@ -179,7 +203,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const github = await startGitHub({ dir, onRequest: options.validate ? validateRequest : undefined });
   const world = new World(github, database, options);
   await github.createRepository(REPO, { files: options.files ?? { 'ci/run': script('echo all is well') } });
-  await github.createInstallation({ account: 'acme' });
-  await world.startBot();
+  world.installationId = (await github.createInstallation({ account: 'acme' })).id;
+  if (!options.absent) await world.startBot();
   return world;
 }

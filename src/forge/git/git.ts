@@ -2,7 +2,7 @@ import type { BranchSnapshot } from '../../core/event.ts';
 import type { RepositoryRef } from '../../core/model.ts';
 import { isBranchRef, isSha } from '../../core/ref.ts';
 import type { Remote } from '../../sources/sources.ts';
-import { type BranchList, type Forge, ForgeError } from '../forge.ts';
+import { type BranchList, type Commit, type Forge, ForgeError } from '../forge.ts';
 import { gitDirectoryOf, type PlainRepository } from './repositories.ts';
 
 /** How git is run: to its end, in a clean environment, stopped by the signal and after `timeoutMs`. */
@@ -50,6 +50,9 @@ export function openPlainGit({ repositories, git, timeoutMs = 30_000 }: PlainGit
     throw new ForgeError(kind, `${repository.name} in ${directory} cannot be read: git said "${said}"`);
   }
 
+  const emptyList = async (repository: RepositoryRef): Promise<[] | undefined> =>
+    (await directoryOf(repository)) === undefined ? undefined : [];
+
   /** '' when HEAD names no branch. */
   async function defaultBranch(repository: RepositoryRef, signal: AbortSignal): Promise<string | undefined> {
     const ref = (await ask(repository, ['symbolic-ref', '--quiet', 'HEAD'], signal, [1]))?.trim();
@@ -92,6 +95,34 @@ export function openPlainGit({ repositories, git, timeoutMs = 30_000 }: PlainGit
     return { defaultBranch: branch, branches: branches.map(({ ref, sha }) => ({ ref, sha })) };
   }
 
+  async function isCommit(repository: RepositoryRef, sha: string, signal: AbortSignal): Promise<boolean> {
+    const args = ['rev-parse', '--quiet', '--verify', `${sha}^{commit}`];
+    return isSha(sha) && Boolean(await ask(repository, args, signal, [1]));
+  }
+
+  async function listCommits(
+    repository: RepositoryRef,
+    from: string,
+    to: string,
+    signal: AbortSignal,
+  ): Promise<Commit[] | undefined> {
+    for (const sha of [from, to]) {
+      if (!(await isCommit(repository, sha, signal))) return undefined;
+    }
+    const newest = ['--topo-order', '--reverse', '--max-count=100', '--format=%H %s'];
+    const text = await ask(repository, ['log', ...newest, `${from}..${to}`, '--'], signal);
+    return text?.split('\n').flatMap((line) => {
+      const [, sha, title] = /^(\S+) ?(.*)$/.exec(line) ?? [];
+      return sha && isSha(sha) ? [{ sha, title: (title ?? '').slice(0, 500) }] : [];
+    });
+  }
+
+  async function treeOf(repository: RepositoryRef, sha: string, signal: AbortSignal): Promise<string | undefined> {
+    if (!isSha(sha)) return undefined;
+    const said = (await ask(repository, ['rev-parse', '--quiet', '--verify', `${sha}^{tree}`], signal, [1]))?.trim();
+    return said && isSha(said) ? said : undefined;
+  }
+
   async function remote(repository: RepositoryRef): Promise<Remote> {
     const url = await directoryOf(repository);
     if (url === undefined) throw new ForgeError('gone', `${repository.name}: there is no git repository at its path`);
@@ -103,10 +134,39 @@ export function openPlainGit({ repositories, git, timeoutMs = 30_000 }: PlainGit
     readBranch,
     listBranches,
     readPullRequest: async () => undefined,
+    findRepository: async (name) => {
+      const named = repositories.find((each) => each.name === name);
+      return named && (await gitDirectoryOf(named.path)) ? { key: named.key, name } : undefined;
+    },
+    // Who speaks to us through a repository on our disk owns that disk.
+    permissionOf: async (repository) => ((await directoryOf(repository)) === undefined ? 'none' : 'admin'),
+    listPullRequests: async (repository) => emptyList(repository),
+    listComments: async (repository) => emptyList(repository),
+    listCommits,
+    // Nothing is written into a plain repository that could tell.
+    hasVerdict: async () => false,
     remote,
     ensureCheck: async (repository, content) => {
       const why = 'a plain git repository has no checks';
       throw new ForgeError('refused', `The check "${content.name}" of ${repository.name} cannot be written: ${why}`);
     },
+    readComment: async () => undefined,
+    readDescription: async () => undefined,
+    ensureReaction: async () => false,
+    ensureComment: async (repository, number) => {
+      throw gone(`The comment on ${repository.name}#${number}`);
+    },
+    readMergeState: async () => undefined,
+    ensureMerged: async (repository, number) => {
+      throw gone(`The merge of ${repository.name}#${number}`);
+    },
+    enableAutoMerge: async () => ({ kind: 'refused', why: noPulls }),
+    ensureQueued: async () => ({ kind: 'refused', why: noPulls }),
+    ensureNotQueued: async () => undefined,
+    treeOf,
   };
 }
+
+const noPulls = 'a plain git repository has no pull requests';
+
+const gone = (what: string): ForgeError => new ForgeError('gone', `${what} cannot be written: ${noPulls}`);

@@ -2,6 +2,22 @@ import { emitterEventNames } from '@octokit/webhooks';
 import { z } from 'zod';
 import type { Event, InstallationFacts, PullRequestFacts } from '../../core/event.ts';
 import type { RepositoryRef } from '../../core/model.ts';
+import {
+  account,
+  accountName,
+  authorOf,
+  commentBody,
+  fullName,
+  githubKey,
+  id,
+  ref,
+  sayIssues,
+  sha,
+  storable,
+  text,
+  title,
+  user,
+} from './fields.ts';
 
 /**
  * GitHub's webhook payloads, parsed into typed events: only the fields that we read, bounded, with ids as text
@@ -14,20 +30,9 @@ export type ParsedHook =
   /** Not understood: for a person. */
   | { unread: string };
 
-/** JSON can say NUL and half a surrogate pair; PostgreSQL's text and jsonb cannot, and would refuse the whole row. */
-const storable = (text: string): string => text.toWellFormed().replaceAll('\0', '\uFFFD');
-
-const text = (most: number) => z.string().max(most).transform(storable);
-
-const id = z.union([z.number().int(), text(40)]).transform(String);
-const login = z.string().min(1).max(200).transform(storable);
-const sha = z.string().regex(/^[0-9a-f]{40}([0-9a-f]{24})?$/);
-const ref = z.string().min(1).max(1_024).transform(storable);
-const title = text(10_000);
-const user = z.object({ id, login, type: text(40).optional() });
 const repository = z.object({
   id,
-  full_name: z.string().min(3).max(400).transform(storable),
+  full_name: fullName,
   private: z.boolean(),
   default_branch: text(1_024).optional(),
 });
@@ -54,7 +59,7 @@ const issueComment = z.object({
   issue: z.object({ number: z.number().int().positive(), pull_request: z.object({}).nullish() }),
   comment: z.object({
     id,
-    body: text(300_000).nullish(),
+    body: commentBody.nullish(),
     user: user.nullable(),
     updated_at: text(40),
   }),
@@ -78,7 +83,6 @@ const checkSuite = z.object({
   sender: user,
 });
 const installed = z.array(z.object({ id, full_name: text(400), private: z.boolean() })).max(10_000);
-const account = z.object({ id, login: login.optional(), slug: login.optional() });
 const installationHook = z.object({
   action: text(100),
   installation: z.object({ id, account: account.nullable() }),
@@ -143,13 +147,10 @@ export function parseHook(name: string, body: string): ParsedHook {
 
 function whyUnread(name: string, error: unknown): string {
   if (error instanceof z.ZodError) {
-    const issues = error.issues.slice(0, 5).map((issue) => `${issue.path.join('.') || 'payload'}: ${issue.message}`);
-    return `the payload of "${name}" is not as GitHub publishes it: ${issues.join('; ')}`;
+    return `the payload of "${name}" is not as GitHub publishes it: ${sayIssues(error, 'payload')}`;
   }
   return `the payload of "${name}" is not JSON: ${storable((error as Error).message.slice(0, 200))}`;
 }
-
-export const githubKey = (foreignId: string | number): string => `github:${foreignId}`;
 
 const repositoryRef = (payload: {
   repository: z.infer<typeof repository>;
@@ -188,8 +189,6 @@ function onIssueComment(payload: z.infer<typeof issueComment>): ParsedHook {
   const { action, issue, comment, sender } = payload;
   if (!issue.pull_request) return { noted: 'a comment on an issue' };
   if (action !== 'created' && action !== 'edited' && action !== 'deleted') return { noted: `issue_comment.${action}` };
-  // A deleted account's comments have no user.
-  const author = comment.user ?? { id: '0', login: 'ghost', type: 'User' };
   return {
     event: {
       kind: 'comment.told',
@@ -199,7 +198,7 @@ function onIssueComment(payload: z.infer<typeof issueComment>): ParsedHook {
         number: issue.number,
         onPullRequest: true,
         action,
-        author: { id: author.id, login: author.login, bot: author.type === 'Bot' },
+        author: authorOf(comment.user),
         sender: { id: sender.id, login: sender.login },
         body: comment.body ?? '',
         updatedAt: comment.updated_at,
@@ -253,7 +252,7 @@ function onInstallation(payload: z.infer<typeof installationHook>): ParsedHook {
   const removed = payload.repositories_removed ?? (action === 'deleted' ? payload.repositories : undefined) ?? [];
   const installation: InstallationFacts = {
     key: githubKey(told.id),
-    account: told.account?.login ?? told.account?.slug ?? 'unknown',
+    account: accountName(told.account),
     accountId: told.account?.id ?? '',
     action,
     repositoriesAdded: added.map((each) => ({ key: githubKey(each.id), name: each.full_name, private: each.private })),
@@ -267,7 +266,7 @@ function onInstallationTarget(payload: z.infer<typeof installationTarget>): Pars
   if (!payload.installation) return { noted: `installation_target.${action}` };
   const installation: InstallationFacts = {
     key: githubKey(payload.installation.id),
-    account: renamed.login ?? renamed.slug ?? 'unknown',
+    account: accountName(renamed),
     accountId: renamed.id,
     action,
     repositoriesAdded: [],

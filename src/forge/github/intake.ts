@@ -2,7 +2,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Archive } from '../../archive/archive.ts';
 import { branchSubject, pullRequestSubject } from '../../core/event.ts';
-import { branchFactKey, pullRequestFactKey } from '../../core/fact-key.ts';
+import { branchFactKey, commentFactKey, pullRequestFactKey } from '../../core/fact-key.ts';
 import type { RepositoryRef } from '../../core/model.ts';
 import type { Queue, Told } from '../../queue/queue.ts';
 import type { Store } from '../../store/store.ts';
@@ -18,13 +18,17 @@ export interface Delivery {
 /** How long a hook waits for a database that is away: GitHub gives up after 10 s, and nobody redelivers by himself. */
 const PATIENCE_MS = 6_000;
 
-export interface IntakeOptions {
-  queue: Pick<Queue, 'push'>;
+/** What it takes to make a fact of a delivery. */
+export interface TellingOptions {
   store: Pick<Store, 'branch' | 'pullRequest'>;
   archive: Pick<Archive, 'put'>;
   /** What is told of others' repositories is keyed by its delivery: on the day when they are served, nothing that was told
    *  before may look like handled. */
   isServed(repository: RepositoryRef): boolean;
+}
+
+export interface IntakeOptions extends TellingOptions {
+  queue: Pick<Queue, 'push'>;
   /** Is the database unreachable, by this error? */
   isAway(error: unknown): boolean;
   now(): Date;
@@ -39,7 +43,7 @@ export async function receiveDelivery(delivery: Delivery, options: IntakeOptions
   const until = options.now().getTime() + PATIENCE_MS;
   for (;;) {
     try {
-      await options.queue.push([await toldOf(delivery, parsed, options)]);
+      await options.queue.push([await toldOf(delivery, parsed, 'hook', options)]);
       return;
     } catch (error) {
       if (!options.isAway(error) || options.now().getTime() > until) throw error;
@@ -48,8 +52,17 @@ export async function receiveDelivery(delivery: Delivery, options: IntakeOptions
   }
 }
 
-async function toldOf(delivery: Delivery, parsed: ParsedHook, options: IntakeOptions): Promise<Told> {
-  const base = { source: 'hook', delivery: delivery.id } as const;
+/** What a delivery tells when it is read back from the forge's list, because it never came. */
+export const readBack = (delivery: Delivery, options: TellingOptions): Promise<Told> =>
+  toldOf(delivery, parseHook(delivery.name, delivery.body), 'poll', options);
+
+async function toldOf(
+  delivery: Delivery,
+  parsed: ParsedHook,
+  source: 'hook' | 'poll',
+  options: TellingOptions,
+): Promise<Told> {
+  const base = { source, delivery: delivery.id } as const;
   const ownKey = `delivery:${delivery.id}`;
   if ('event' in parsed) {
     const { event, occurredAt } = parsed;
@@ -73,7 +86,7 @@ async function keepRaw(body: string, archive: Pick<Archive, 'put'>): Promise<Pic
 async function keyOf(
   event: Extract<ParsedHook, { event: unknown }>['event'],
   ownKey: string,
-  { store, isServed }: Pick<IntakeOptions, 'store' | 'isServed'>,
+  { store, isServed }: TellingOptions,
 ): Promise<string> {
   if ('repository' in event && !isServed(event.repository)) return ownKey;
   switch (event.kind) {
@@ -85,10 +98,8 @@ async function keyOf(
       const subject = pullRequestSubject(event.repository.key, event.number);
       return pullRequestFactKey(subject, await store.pullRequest(subject), event.told);
     }
-    case 'comment.told': {
-      const { id, action, updatedAt } = event.comment;
-      return `comment:${event.repository.key}:${id}:${action}:${updatedAt}`;
-    }
+    case 'comment.told':
+      return commentFactKey(event.repository.key, event.comment);
     default:
       return ownKey;
   }

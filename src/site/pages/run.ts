@@ -1,3 +1,5 @@
+import { runPageMessages } from '../../core/messages-run-page.ts';
+import { triggerWords } from '../../core/messages-timeline.ts';
 import {
   badge,
   duration,
@@ -18,22 +20,33 @@ import {
   timeAgo,
   whyLine,
 } from '../html.ts';
-import {
-  apiRunPath,
-  archivePath,
-  foreignUrl,
-  jobLogPath,
-  jobPath,
-  runPath,
-  shortRef,
-  sourceFileName,
-  withQuery,
-} from '../links.ts';
-import type { AttemptRow, BuildRow, CheckRow, JobRow, RunDetails, RunRow, SourceRow } from '../reader.ts';
+import { apiRunPath, archivePath, foreignUrl, jobLogPath, jobPath, runPath, shortRef, withQuery } from '../links.ts';
+import type {
+  AttemptRow,
+  BuildRow,
+  CheckRow,
+  JobRow,
+  LinkedRun,
+  MergeWishRow,
+  RunDetails,
+  RunRow,
+  Timeline,
+} from '../reader.ts';
+import { manifestSection, pinFile } from './manifest.ts';
 import { changeLine, runList } from './runs.ts';
+import { timelineSection } from './timeline.ts';
+import { wishesSection } from './wishes.ts';
+
+/** `others`: runs of the same change, this one among them. */
+export interface RunView {
+  run: RunDetails;
+  others: RunRow[];
+  wishes: MergeWishRow[];
+  timeline: Timeline;
+}
 
 /** Everything about one run. While it is unfinished the page refreshes itself. */
-export function runPage(context: PageContext, run: RunDetails, others: RunRow[]): Html {
+export function runPage(context: PageContext, { run, others, wishes, timeline }: RunView): Html {
   const isFinished = run.state === 'finished';
   return page(context, {
     title: `${stateOf(run)}: ${run.title || shortRef(run.ref)} · ${run.repository}`,
@@ -41,9 +54,11 @@ export function runPage(context: PageContext, run: RunDetails, others: RunRow[])
     refresh: isFinished ? undefined : 5,
     body: fragment`<article id="run"${isFinished ? '' : LIVE}>
 ${head(context, run)}
-${run.builds.length === 0 ? noBuilds(run) : run.builds.map((build) => buildSection(context, run, build))}
-${sourcesSection(context, run)}
+${run.builds.length === 0 ? noBuilds(context, run) : run.builds.map((build) => buildSection(context, run, build))}
+${wishesSection(context, run, wishes)}
+${manifestSection(context, run)}
 ${checksSection(context, run)}
+${timelineSection(run, timeline)}
 </article>
 ${othersSection(context, run, others)}`,
   });
@@ -51,40 +66,40 @@ ${othersSection(context, run, others)}`,
 
 const LIVE = fragment` data-live="3"`;
 
-const TRIGGERS: Record<string, string> = {
-  push: 'a push',
-  'pull-request': 'the pull request',
-  command: 'a command in a comment',
-  button: 'a button on the check',
-  partner: 'a partner pull request that changed',
-  flapper: 'a flapping test: tried once more',
-  reconciliation: 'a look at GitHub that found an untested head',
-};
-
 function head(context: PageContext, run: RunDetails): Html {
   return fragment`<div class="page-head">
 <p class="crumbs"><a href="/runs">Runs</a> / <a href="${withQuery('/runs', { repository: run.repository })}">${run.repository}</a></p>
 <h1>${foreign(run.title || '(no title)')}</h1>
 <div class="verdict-line">${badge(stateOf(run), { size: 'large' })}<div class="meta">${changeLine(context, run)}</div></div>
 ${whyLine(run.why, stateOf(run))}
-</div>
+${pinFile(run)}</div>
 <dl class="facts">
-${factItem('Triggered by', TRIGGERS[run.trigger] ?? run.trigger)}
+${factItem('Triggered by', triggerWords[run.trigger] ?? run.trigger)}
 ${run.base ? factItem('Base', fragment`${foreign(shortRef(run.base.ref))} at ${shortSha(run.base.sha, context.forge.commit(run.repository, run.base.sha))}`) : ''}
 ${factItem('Created', timeAgo(run.createdAt, context.now))}
 ${run.finishedAt ? factItem('Finished', timeAgo(run.finishedAt, context.now)) : ''}
 ${factItem(run.finishedAt ? 'Took' : run.state === 'waiting' ? 'Waiting for' : 'Running for', duration(run.createdAt, run.finishedAt, context.now))}
 ${run.supersededBySha ? factItem('Superseded by', shortSha(run.supersededBySha, context.forge.commit(run.repository, run.supersededBySha))) : ''}
-${run.previousId ? factItem('Re-test of', fragment`<a href="${runPath(run.previousId)}">the run before</a>`) : ''}
-${run.nextId ? factItem('Tested again', fragment`<a href="${runPath(run.nextId)}">the run after</a>`) : ''}
+${run.previousId ? factItem('Re-test of', previousRun(context, run)) : ''}
+${run.next ? factItem('Tested again', nextRun(context, run.next)) : ''}
 ${factItem('Run', fragment`<a class="keep" href="${apiRunPath(run.id)}" title="This run as JSON"><code>${run.id}</code></a>`)}
 </dl>`;
 }
 
+/** What asked for the re-test is said by "Triggered by". */
+const previousRun = (context: PageContext, { previousId = '', previous }: RunDetails): Html =>
+  fragment`<a href="${runPath(previousId)}">the run before</a>${previous ? linked(context, previous) : ''}<div class="quiet">${runPageMessages.previousKeeps}</div>`;
+
+const nextRun = (context: PageContext, next: LinkedRun): Html =>
+  fragment`<a href="${runPath(next.id)}">the run after</a>${linked(context, next)}<div class="quiet">by ${triggerWords[next.trigger] ?? next.trigger}</div>`;
+
+const linked = ({ now }: PageContext, run: LinkedRun): Html =>
+  fragment` ${badge(stateOf(run))} <span class="quiet">${timeAgo(run.createdAt, now)}</span>`;
+
 const factItem = (name: string, value: Html | string): Html => fragment`<div><dt>${name}</dt><dd>${value}</dd></div>`;
 
 const WAITING_WORDS: Record<string, [string, string]> = {
-  waiting: ['Waiting for a word', 'A maintainer has to allow this run. Nothing was started.'],
+  waiting: [runPageMessages.waitingHeading, runPageMessages.waitingElse],
   resolving: [
     'Choosing commits',
     'The commits of all repositories of the stack are being looked up. Builds start after packing.',
@@ -94,9 +109,19 @@ const WAITING_WORDS: Record<string, [string, string]> = {
   finished: ['No builds', 'This run ended before anything was built.'],
 };
 
-function noBuilds(run: RunDetails): Html {
+function noBuilds(context: PageContext, run: RunDetails): Html {
+  if (run.state === 'waiting' && run.number !== undefined) return waitingForWord(context, run, run.number);
   const [heading, text] = WAITING_WORDS[run.state] ?? ['No builds', ''];
   return emptyState(heading!, text!);
+}
+
+/** Which word releases it, who may say it, and where. */
+function waitingForWord({ forge }: PageContext, { repository }: RunDetails, number: number): Html {
+  const pull = maybeLink(forge.pullRequest(repository, number), `pull request #${number}`);
+  return emptyState(
+    runPageMessages.waitingHeading,
+    fragment`${runPageMessages.waitingWord(repository)} <code class="command" data-copy>{re-test}</code> (${pull}). ${runPageMessages.waitingRest}`,
+  );
 }
 
 function buildSection(context: PageContext, run: RunRow, build: BuildRow): Html {
@@ -152,31 +177,6 @@ export function artifactList(artifacts: AttemptRow['artifacts']): Html {
     (artifact) =>
       fragment`<li><a href="${archivePath(artifact.sha256, artifact.name)}" title="sha256 ${artifact.sha256}" download>${icon('download')}${foreign(artifact.name)}</a> <span class="quiet">${size(artifact.size)}</span></li>`,
   )}</ul>`;
-}
-
-function sourcesSection(context: PageContext, run: RunDetails): Html {
-  if (run.sources.length === 0) return fragment``;
-  return fragment`<section aria-labelledby="sources"><div class="section-head"><h2 id="sources">Manifest</h2><span class="quiet">the commits of this run, and why each was chosen</span></div>
-${table(
-  'Sources',
-  ['Repository', 'Commit', 'Why', 'Source archive'],
-  run.sources.map((source) => sourceCells(context, source)),
-)}</section>`;
-}
-
-function sourceCells({ forge }: PageContext, source: SourceRow): unknown[] {
-  return [
-    fragment`${maybeLink(forge.repository(source.repository), source.repository)}${source.changed ? fragment` <span class="tag">changed</span>` : ''}`,
-    fragment`${shortSha(source.sha, forge.commit(source.repository, source.sha))}${source.ref ? fragment` <span class="quiet ref">${foreign(shortRef(source.ref))}</span>` : ''}${source.base ? fragment`<div class="quiet">on ${shortSha(source.base, forge.commit(source.repository, source.base))}</div>` : ''}`,
-    foreign(source.why),
-    source.archive ? archiveLink(source, source.archive) : fragment`<span class="quiet">not packed</span>`,
-  ];
-}
-
-function archiveLink(source: SourceRow, archive: NonNullable<SourceRow['archive']>): Html {
-  const name = sourceFileName(source.repository, source.sha);
-  return fragment`<a href="${archivePath(archive.sha256, name)}" title="${name}" download>${icon('download')}tar.gz</a> ${size(archive.size)}
-<details class="digest"><summary>sha256 <code>${archive.sha256.slice(0, 12)}</code></summary><dl><dt>tar.gz</dt><dd><code>${archive.sha256}</code></dd><dt>tar</dt><dd><code>${archive.tarSha256}</code></dd></dl></details>`;
 }
 
 function checksSection({ forge }: PageContext, run: RunDetails): Html {

@@ -1,3 +1,5 @@
+import { type KnownLimits, ledgerMessages } from '../../core/messages-ledger.ts';
+import { triggerWords } from '../../core/messages-timeline.ts';
 import {
   badge,
   duration,
@@ -5,6 +7,7 @@ import {
   foreign,
   fragment,
   type Html,
+  icon,
   maybeLink,
   type PageContext,
   page,
@@ -15,15 +18,19 @@ import {
 } from '../html.ts';
 import { runPath, shortRef, withQuery } from '../links.ts';
 import { type RunsQuery, words } from '../query.ts';
-import type { Listed, RepositoryRow, RunRow } from '../reader.ts';
+import type { Listed, RepositoryRow, RunRow, Waiting } from '../reader.ts';
+
+export interface RunsView {
+  query: RunsQuery;
+  listed: Listed<RunRow>;
+  repositories: RepositoryRow[];
+  waiting: Waiting;
+  limits?: KnownLimits;
+}
 
 /** The list of runs, newest first: what a person sees first. */
-export function runsPage(
-  context: PageContext,
-  query: RunsQuery,
-  listed: Listed<RunRow>,
-  repositories: RepositoryRow[],
-): Html {
+export function runsPage(context: PageContext, view: RunsView): Html {
+  const { query, listed, repositories } = view;
   const older = listed.next && withQuery('/runs', { ...query, before: listed.next });
   const isLive = !query.before && listed.rows.some((row) => row.state !== 'finished');
   return page(context, {
@@ -33,6 +40,7 @@ export function runsPage(
     body: fragment`<div class="page-head"><h1>Runs</h1></div>
 ${filterForm(query, repositories)}
 <section id="runs" aria-label="Runs, newest first"${query.before ? '' : LIVE_LIST}>
+${query.before ? '' : waitingNotice(view)}
 ${listed.rows.length > 0 ? runList(context, listed.rows) : noRuns(query)}
 </section>
 <nav class="paging" aria-label="Pages">
@@ -40,6 +48,16 @@ ${query.before ? fragment`<a href="${withQuery('/runs', { ...query, before: unde
 ${older ? fragment`<a href="${older}" rel="next">Older runs</a>` : ''}
 </nav>`,
   });
+}
+
+/** Much to do is no trouble: it is said, so that nobody takes a wait for one. */
+export function waitingNotice({ waiting, limits }: Pick<RunsView, 'waiting' | 'limits'>): Html {
+  const sentences = [
+    ...(waiting.catchUp > 0 ? [ledgerMessages.catchingUp(waiting.catchUp, limits)] : []),
+    ...(waiting.held > 0 ? [ledgerMessages.held(waiting.held, limits)] : []),
+  ];
+  if (sentences.length === 0) return fragment``;
+  return fragment`<div class="notice">${icon('queued')}<div>${sentences.map((words) => fragment`<p>${words}</p>`)}</div></div>`;
 }
 
 const LIVE_LIST = fragment` data-live="5"`;
@@ -88,7 +106,7 @@ function runItem(context: PageContext, run: RunRow): Html {
   return fragment`<li class="run">
 <div class="run-state">${badge(stateOf(run))}</div>
 <div class="run-what"><a class="run-title" href="${runPath(run.id)}">${foreign(run.title || '(no title)')}</a>
-<div class="meta">${changeLine(context, run)}${run.trigger === 'push' || run.trigger === 'pull-request' ? '' : fragment`<span>by ${run.trigger}</span>`}</div>
+<div class="meta">${changeLine(context, run)}${run.trigger === 'push' || run.trigger === 'pull-request' ? '' : fragment`<span>by ${triggerWords[run.trigger] ?? run.trigger}</span>`}</div>
 ${whyLine(run.why, stateOf(run))}</div>
 <div class="run-jobs">${jobCounts(run.jobs)}</div>
 <div class="run-when">${timeAgo(run.createdAt, context.now)}<br>${duration(run.createdAt, run.finishedAt, context.now)}</div>

@@ -1,3 +1,5 @@
+import { type KnownLimits, ledgerMessages } from '../../core/messages-ledger.ts';
+import { isPlain } from '../../core/serving.ts';
 import {
   emptyState,
   foreign,
@@ -11,7 +13,8 @@ import {
   table,
   timeAgo,
 } from '../html.ts';
-import type { InstallationRow, QueueCounts, RepositoryRow } from '../reader.ts';
+import type { InstallationRow, PollRow, Polls, QueueCounts, RepositoryRow, Waiting } from '../reader.ts';
+import { waitingNotice } from './runs.ts';
 
 export interface Health {
   ok: boolean;
@@ -29,8 +32,11 @@ export interface ServiceView {
   health: Health;
   backends: BackendState[];
   counts: QueueCounts;
+  waiting: Waiting;
+  limits?: KnownLimits;
   installations: InstallationRow[];
   repositories: RepositoryRow[];
+  polls: Polls;
 }
 
 /** How the bot itself is, and whom it serves. */
@@ -40,6 +46,7 @@ export function servicePage(context: PageContext, view: ServiceView): Html {
     title: 'Service',
     section: 'service',
     body: fragment`<div class="page-head"><h1>Service</h1><div class="verdict-line">${sign(view.health.ok, 'all is well', 'something is wrong', true)}</div></div>
+${waitingNotice(view)}
 ${section(
   'health',
   'Health',
@@ -68,6 +75,7 @@ ${section(
     : emptyState('No backend', 'Name one under "backends:" in rcb.yaml; until then nothing can be built.'),
 )}
 ${section('queue', 'Queue', queueTable(context, view.counts))}
+${section('polls', 'Polls', pollTable(context, view.polls), 'each list is read again and again, in case its hooks are lost')}
 ${section('installations', 'Installations', installationTable(view.installations))}
 ${section('repositories', 'Repositories', repositoryTable(context, view.repositories))}`,
   });
@@ -77,8 +85,8 @@ function sign(ok: boolean, good = 'ok', bad = 'not ok', isLarge = false): Html {
   return fragment`<span class="badge tone-${ok ? 'good' : 'bad'}${isLarge ? ' badge-large' : ''}">${icon(ok ? 'check' : 'cross')}<span>${ok ? good : bad}</span></span>`;
 }
 
-const section = (id: string, heading: string, body: Html): Html =>
-  fragment`<section aria-labelledby="${id}"><div class="section-head"><h2 id="${id}">${heading}</h2></div>${body}</section>`;
+const section = (id: string, heading: string, body: Html, note = ''): Html =>
+  fragment`<section aria-labelledby="${id}"><div class="section-head"><h2 id="${id}">${heading}</h2>${note ? fragment`<span class="quiet">${note}</span>` : ''}</div>${body}</section>`;
 
 function queueTable(context: PageContext, counts: QueueCounts): Html {
   const states = ['pending', 'running', 'parked'];
@@ -89,6 +97,54 @@ function queueTable(context: PageContext, counts: QueueCounts): Html {
   return fragment`${table('Queue', ['Rows', ...states], [cells('events', counts.events), cells('effects', counts.effects)])}
 ${counts.oldestPendingAt ? fragment`<p class="quiet">The oldest row that waits was due ${timeAgo(counts.oldestPendingAt, context.now)}.</p>` : ''}`;
 }
+
+/** What is not well first. */
+function pollTable(context: PageContext, { repositories, deliveriesUntil }: Polls): Html {
+  const rows = repositories.map((row) => ({ row, why: notPolled(row) }));
+  const urgency = ({ row, why }: (typeof rows)[number]) => (row.trouble && !why ? 0 : why ? 1 : 2);
+  const watched =
+    rows.length === 0
+      ? fragment`<p class="quiet">No repository is watched yet.</p>`
+      : table(
+          'Polls',
+          ['State', 'Repository', 'Last look', 'Note'],
+          rows
+            .sort((one, other) => urgency(one) - urgency(other))
+            .map(({ row, why }) => [
+              why
+                ? quietSign('not polled', 'pause')
+                : row.trouble || row.lookedAt
+                  ? sign(!row.trouble, 'ok', 'trouble')
+                  : quietSign('new', 'queued'),
+              maybeLink(context.forge.repository(row.name), row.name),
+              row.lookedAt
+                ? timeAgo(row.lookedAt, context.now)
+                : fragment`<span class="quiet">${ledgerMessages.neverLooked}</span>`,
+              why ? fragment`<span class="quiet">${why}</span>` : trouble(context, row),
+            ]),
+        );
+  return fragment`${watched}${
+    deliveriesUntil
+      ? fragment`<p class="quiet">Hooks that GitHub says it has sent: settled up to ${timeAgo(deliveriesUntil, context.now)}.</p>`
+      : ''
+  }`;
+}
+
+/** Why nobody looks; undefined: it is looked at. */
+function notPolled({ key, installation }: PollRow): string | undefined {
+  if (isPlain(key)) return undefined;
+  if (!installation) return ledgerMessages.notInstalled;
+  const state = installation.state === 'active' && !installation.served ? 'not served' : installation.state;
+  return state === 'active' ? undefined : ledgerMessages.installationIs(installation.account, state);
+}
+
+const trouble = (context: PageContext, { trouble: told }: PollRow): Html =>
+  told
+    ? fragment`<p class="why tone-warn">${foreign(told.why)}</p><div class="quiet">since ${timeAgo(told.since, context.now)}. ${ledgerMessages.lookedAgain}</div>`
+    : fragment`<span class="quiet">–</span>`;
+
+const quietSign = (word: string, symbol: 'pause' | 'queued' | 'slash'): Html =>
+  fragment`<span class="badge tone-quiet">${icon(symbol)}<span>${word}</span></span>`;
 
 function installationTable(installations: InstallationRow[]): Html {
   if (installations.length === 0)
@@ -101,7 +157,11 @@ function installationTable(installations: InstallationRow[]): Html {
     ['Account', 'State', 'Served'],
     installations.map((row) => [
       foreign(row.account),
-      row.state,
+      row.state === 'active'
+        ? sign(true, 'active')
+        : row.state === 'deleted'
+          ? quietSign('deleted', 'slash')
+          : sign(false, '', row.state),
       row.served ? 'yes' : fragment`<span class="tone-warn">no: its owner is not listed in rcb.yaml</span>`,
     ]),
   );

@@ -4,8 +4,9 @@ import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
 import { Hono, type MiddlewareHandler } from 'hono';
 import { type Caller, identify } from './auth.ts';
 import type { ApiFault, Faults } from './faults.ts';
+import { graphqlRoute } from './graphql/route.ts';
 import type { Hub } from './hub.ts';
-import type { RateLimiter } from './rate-limit.ts';
+import { type RateLimiter, resourceOf } from './rate-limit.ts';
 import type { RequestLog } from './requests.ts';
 import { appRoutes } from './rest/apps.ts';
 import { checkRoutes } from './rest/checks.ts';
@@ -15,6 +16,7 @@ import type { Variables } from './rest/context.ts';
 import { ApiError, notFound } from './rest/errors.ts';
 import { issueRoutes } from './rest/issues.ts';
 import { pullRoutes } from './rest/pulls.ts';
+import { reactionRoutes } from './rest/reactions.ts';
 import { repositoryRoutes } from './rest/repositories.ts';
 import { statusRoutes } from './rest/statuses.ts';
 
@@ -48,8 +50,9 @@ export function createApi(parts: ApiParts): Hono<Env> {
   api.use(limited(limiter), conditional, oneWriteAtATime(hub));
   api.get('/rate_limit', (c) => c.json(limiter.json(c.get('caller'))));
   const routes = api as unknown as Hono<{ Variables: Variables }>;
-  for (const add of [appRoutes, repositoryRoutes, commitRoutes, pullRoutes, issueRoutes, statusRoutes])
-    add(hub, routes);
+  const areas = [appRoutes, repositoryRoutes, commitRoutes, pullRoutes, issueRoutes, reactionRoutes, statusRoutes];
+  for (const add of areas) add(hub, routes);
+  graphqlRoute(hub, routes);
   checkRoutes(hub, routes);
   checkReadRoutes(hub, routes);
   return api;
@@ -99,7 +102,7 @@ function faultyAnswer(hub: Hub, fault: ApiFault): ApiError {
   }
   if (fault.answer === 'rate-limit') {
     const reset = String(Math.ceil(hub.clock.now().getTime() / 1000) + (fault.retryAfter ?? 60));
-    const headers = { 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset };
+    const headers = { 'x-ratelimit-limit': '5000', 'x-ratelimit-remaining': '0', 'x-ratelimit-reset': reset };
     return new ApiError(403, 'API rate limit exceeded for installation.', { headers });
   }
   return new ApiError(Number(fault.answer), 'Server Error');
@@ -135,16 +138,18 @@ function parsed(text: string): unknown {
 function limited(limiter: RateLimiter): Middleware {
   return async (c, next) => {
     const caller = c.get('caller');
-    const bucket = limiter.bucket(caller);
+    const resource = resourceOf(c.req.path);
+    const bucket = limiter.bucket(caller, resource);
     const free = c.req.path === '/rate_limit';
     if (!free && bucket.used >= bucket.limit) {
       const words = 'API rate limit exceeded for this caller. (Documentation has more details.)';
-      throw new ApiError(403, words, { headers: limiter.headers(caller) });
+      limiter.count(caller, resource, false);
+      throw new ApiError(403, words, { headers: limiter.headers(caller, resource) });
     }
     await next();
     if (c.res.headers.has('x-hono-already-sent')) return;
-    if (!free && (c.res.status !== 304 || caller.kind === 'anonymous')) bucket.used += 1;
-    for (const [name, value] of Object.entries(limiter.headers(caller))) c.header(name, value);
+    limiter.count(caller, resource, !free && (c.res.status !== 304 || caller.kind === 'anonymous'));
+    for (const [name, value] of Object.entries(limiter.headers(caller, resource))) c.header(name, value);
   };
 }
 
@@ -155,11 +160,17 @@ const bounded: Middleware = async (c, next) => {
   await next();
 };
 
+/** GitHub's tags are of one token: after a renewal nothing is answered with 304. Of the App's own tokens that is not known. */
+const tokenOf = (caller: Caller): string => (caller.kind === 'installation' ? caller.token.token : caller.kind);
+
 const conditional: Middleware = async (c, next) => {
   await next();
   if (c.req.method !== 'GET' || c.res.status !== 200) return;
   const body = await c.res.clone().arrayBuffer();
-  const etag = `W/"${createHash('sha256').update(Buffer.from(body)).digest('hex')}"`;
+  const etag = `W/"${createHash('sha256')
+    .update(tokenOf(c.get('caller')))
+    .update(Buffer.from(body))
+    .digest('hex')}"`;
   c.header('ETag', etag);
   c.header('Cache-Control', 'private, max-age=60, s-maxage=60');
   const asked = c.req.header('if-none-match');

@@ -1,4 +1,5 @@
 import {
+  archiveRepository,
   changeRepositories,
   createInstallation,
   createRepository,
@@ -6,13 +7,15 @@ import {
   deleteRepository,
   forkRepository,
   type NewRepository,
+  renameAccount,
   renameRepository,
   setDefaultBranch,
+  transferRepository,
 } from './actions/repositories.ts';
 import { suspend } from './auth.ts';
 import { emitInstallation } from './events.ts';
 import type { Hub } from './hub.ts';
-import type { Installation, Repository, Role, User } from './state.ts';
+import type { Installation, Permissions, Repository, Role, User } from './state.ts';
 import { fullNameOf } from './state.ts';
 
 /** Verbs about who and what exists: people, repositories, installations, roles. */
@@ -65,6 +68,24 @@ export class RepositoryDriver {
     });
   }
 
+  /** To another account; answers its full name there. */
+  transferRepository(repo: string, to: string): Promise<string> {
+    return this.hub.exclusively(async () => {
+      const repository = this.hub.state.repository(repo);
+      transferRepository(this.hub, repository, this.hub.state.user(to, 'Organization'));
+      return fullNameOf(repository);
+    });
+  }
+
+  /** An organisation or a person takes another name. */
+  async renameAccount(login: string, to: string): Promise<void> {
+    await this.hub.exclusively(async () => renameAccount(this.hub, this.hub.state.user(login), to));
+  }
+
+  async archiveRepository(repo: string, archived = true): Promise<void> {
+    await this.hub.exclusively(async () => archiveRepository(this.hub, this.hub.state.repository(repo), archived));
+  }
+
   /** Pull requests from a deleted fork stay, with a head that has no repository any more. */
   async deleteRepository(repo: string): Promise<void> {
     const repository = this.hub.state.repository(repo);
@@ -83,6 +104,18 @@ export class RepositoryDriver {
     else protection.delete(branch);
   }
 
+  /** Only a merge queue merges into this branch from now on. */
+  requireMergeQueue(repo: string, branch: string, required = true): void {
+    const { mergeQueues } = this.hub.state.repository(repo);
+    if (required) mergeQueues.add(branch);
+    else mergeQueues.delete(branch);
+  }
+
+  /** A setting of the repository; it is on unless it is switched off. */
+  allowAutoMerge(repo: string, allowed: boolean): void {
+    this.hub.state.repository(repo).autoMergeAllowed = allowed;
+  }
+
   setPermission(repo: string, login: string, role: Role): void {
     this.hub.state.repository(repo).roles.set(this.hub.state.user(login).id, role);
   }
@@ -94,6 +127,13 @@ export class RepositoryDriver {
       const repositories = options.repositories?.map((name) => this.hub.state.repository(name));
       return { id: createInstallation(this.hub, account, repositories).id };
     });
+  }
+
+  /** What the account's owners let the App do; of its tokens this holds at once. */
+  grant(id: number, permissions: Permissions): void {
+    const installation = this.#installation(id);
+    Object.assign(installation.permissions, permissions);
+    emitInstallation(this.hub, installation, installation.account, 'new_permissions_accepted');
   }
 
   async suspendInstallation(id: number): Promise<void> {

@@ -1,5 +1,6 @@
 import { createRun, ensureSuite, type RunFields } from './actions/checks.ts';
 import { createComment, deleteComment, editComment, react } from './actions/comments.ts';
+import { dequeue, letThrough } from './actions/hand-over.ts';
 import { type MergeOptions, mergePull } from './actions/merge.ts';
 import { closePull, editPull, openIssue, openPull, type PullEdit, reopenPull, setDraft } from './actions/pulls.ts';
 import { type CommitOptions, createTag, deleteRef, forcePush, pushCommit, pushCommits } from './actions/push.ts';
@@ -129,6 +130,18 @@ export class Driver extends RepositoryDriver {
     const merge: MergeOptions = { ...options, method: options.method ?? 'merge' };
     return this.#withPull(repo, number, options.by, (repository, pull, by) =>
       mergePull(this.hub, repository, pull, by, merge),
+    );
+  }
+
+  /** What was left to GitHub is merged: its turn in the queue has come, or what its auto-merge waited for. */
+  letThrough(repo: string, number: number): Promise<string> {
+    return this.#withPull(repo, number, undefined, (repository, pull) => letThrough(this.hub, repository, pull));
+  }
+
+  /** The merge queue throws it out: its tests failed there. */
+  throwOut(repo: string, number: number): Promise<void> {
+    return this.#withPull(repo, number, undefined, (repository, pull, by) =>
+      dequeue(this.hub, repository, pull, by, 'CI_FAILURE'),
     );
   }
 

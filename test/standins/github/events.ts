@@ -184,6 +184,17 @@ export function emitInstallationRepositories(
   });
 }
 
+export function emitInstallationTarget(hub: Hub, installation: Installation, account: User, from: string): void {
+  hub.hooks.emit('installation_target', {
+    action: 'renamed',
+    account: { ...userJson(hub, account), description: null },
+    changes: { login: { from } },
+    installation: { id: installation.id, node_id: nodeId('Integration', installation.id) },
+    target_type: account.type,
+    sender: userJson(hub, account),
+  });
+}
+
 export function repositoriesOf(hub: Hub, installation: Installation): Repository[] {
   return [...hub.state.repositories.values()].filter((one) => hub.state.installationOf(one) === installation);
 }

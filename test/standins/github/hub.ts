@@ -24,11 +24,12 @@ export interface Hub {
 }
 
 export interface RateLimits {
-  /** Requests in an hour. */
+  /** Requests in an hour; of searches, by any caller, in a minute. */
   installation: number;
   app: number;
   user: number;
   anonymous: number;
+  search: number;
 }
 
 export function timestamp(hub: Hub): string {

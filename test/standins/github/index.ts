@@ -8,7 +8,7 @@ import { Faults } from './faults.ts';
 import { git, refs, resolveCommit } from './git.ts';
 import { Hooks } from './hooks.ts';
 import { createLock, type Hub, type RateLimits } from './hub.ts';
-import { DEFAULT_LIMITS, RateLimiter } from './rate-limit.ts';
+import { DEFAULT_LIMITS, RateLimiter, type Usage } from './rate-limit.ts';
 import { type InvalidRequest, RequestLog, type RequestRecord } from './requests.ts';
 import { createGitHubServer } from './server.ts';
 import { runJson } from './shapes/check.ts';
@@ -24,6 +24,7 @@ import { type AppRecord, type Clock, isoSeconds, type Permissions, State } from 
 export type { OpenedPull, PullOptions } from './driver.ts';
 export type { ApiFault, HookFaults } from './faults.ts';
 export type { Delivery } from './hooks.ts';
+export type { Usage } from './rate-limit.ts';
 export type { InvalidRequest, RequestRecord } from './requests.ts';
 
 export interface GitHubOptions {
@@ -197,6 +198,16 @@ export class StandInGitHub extends Driver {
     this.#limiter.reset();
   }
 
+  /** How many requests the API answered, and how many rate-limit points they cost: of one installation, or of everybody. */
+  usage(installationId?: number): Usage {
+    return this.#limiter.usage(installationId);
+  }
+
+  /** Count from now on. */
+  resetUsage(): void {
+    this.#limiter.resetUsage();
+  }
+
   /** All events so far, whether or not they were delivered. */
   get events(): Hooks['emitted'] {
     return this.hub.hooks.emitted;
@@ -264,11 +275,13 @@ export class StandInGitHub extends Driver {
     return here.map((suite) => ({ id: suite.id, appId: suite.app.id }));
   }
 
-  /** A pull request as REST lists it, and whether and by whom it was merged. */
+  /** A pull request as REST lists it, whether and by whom it was merged, its place in the queue, its reactions. */
   pull(repo: string, number: number) {
     const pull = this.hub.state.pull(repo, number);
     const merged = { merged: pull.mergedAt !== undefined, mergedBy: pull.mergedBy?.login ?? null };
-    return { ...pullJson(this.hub, this.hub.state.repository(repo), pull), ...merged };
+    const reactedBy = pull.reactions.map(({ user, content }) => ({ login: user.login, content }));
+    const left = { queued: pull.queuedBy !== undefined, reactedBy };
+    return { ...pullJson(this.hub, this.hub.state.repository(repo), pull), ...merged, ...left };
   }
 
   /** Comments on a pull request, oldest first, with the reactions in full. */

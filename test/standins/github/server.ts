@@ -8,8 +8,9 @@ import { fullNameOf } from './state.ts';
 
 /** One server for REST (with and without `/api/v3`), git and pages. */
 
-const API_WORDS = new Set('app installation repos repositories rate_limit search users'.split(' '));
+const API_WORDS = new Set('app graphql installation repos repositories rate_limit search user users'.split(' '));
 const ENTERPRISE = '/api/v3';
+const ENTERPRISE_GRAPHQL = '/api/graphql';
 
 export function createGitHubServer(parts: ApiParts): Server {
   const { hub, faults, log } = parts;
@@ -17,7 +18,7 @@ export function createGitHubServer(parts: ApiParts): Server {
   const pages = getRequestListener(createPages(hub).fetch, { overrideGlobalObjects: false });
 
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-    const path = request.url ?? '/';
+    const path = request.url === ENTERPRISE_GRAPHQL ? '/graphql' : (request.url ?? '/');
     const enterprise = path.startsWith(`${ENTERPRISE}/`);
     request.url = byName(hub, enterprise ? path.slice(ENTERPRISE.length) : path);
     const first = /^\/([^/?]*)/.exec(request.url)?.[1] ?? '';

@@ -44,6 +44,7 @@ export interface Repository {
   name: string;
   defaultBranch: string;
   private: boolean;
+  archived: boolean;
   forkOf?: number;
   dir: string;
   createdAt: string;
@@ -54,6 +55,10 @@ export interface Repository {
   issues: Map<number, Issue>;
   pulls: Map<number, Pull>;
   requiredChecks: Map<string, string[]>;
+  /** Pull requests may be merged by GitHub itself when their checks have passed. */
+  autoMergeAllowed: boolean;
+  /** Branches into which only a merge queue merges. */
+  mergeQueues: Set<string>;
 }
 
 export interface Issue {
@@ -66,6 +71,14 @@ export interface Issue {
   createdAt: string;
   updatedAt: string;
   closedAt?: string;
+  edited?: Edited;
+  reactions: Reaction[];
+}
+
+/** The last one who changed a text after it was written. */
+export interface Edited {
+  by: User;
+  at: string;
 }
 
 export interface Pull extends Issue {
@@ -77,8 +90,14 @@ export interface Pull extends Issue {
   mergedAt?: string;
   mergedBy?: User;
   mergeCommitSha?: string;
+  /** GitHub shall merge it when its rules let it through. */
+  autoMerge?: { by: User; method: MergeMethod };
+  /** In the merge queue of its base, put there by. */
+  queuedBy?: User;
   mergeability?: { key: string; asked: number; result: Promise<Mergeability> };
 }
+
+export type MergeMethod = 'merge' | 'squash' | 'rebase';
 
 export type Mergeability = { clean: true; tree: string; mergeSha: string } | { clean: false };
 
@@ -91,6 +110,7 @@ export interface Comment {
   createdAt: string;
   updatedAt: string;
   viaApp?: AppRecord;
+  edited?: Edited;
   reactions: Reaction[];
 }
 

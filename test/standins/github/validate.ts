@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { Ajv, type ValidateFunction } from 'ajv';
 import addFormats from 'ajv-formats';
+import { graphqlErrors } from './graphql/check.ts';
 
 /** GitHub's own descriptions of its API and of its webhooks, as judges of what is sent and answered. */
 
@@ -37,6 +38,7 @@ function description(name: 'openapi' | 'openapi-webhooks'): Description {
 
 /** What is wrong with a request by GitHub's description; empty when nothing is. */
 export function validateRequest(method: string, path: string, body: unknown): string[] {
+  if (method === 'POST' && path === '/graphql') return graphqlErrors(body);
   const found = findOperation(method, path);
   if (!found) return [`GitHub has no ${method} ${path}`];
   const schema = found.operation.requestBody?.content?.['application/json']?.schema;

@@ -6,16 +6,18 @@ import type { Hub } from '../hub.ts';
 import { missingChecks } from '../mergeability.ts';
 import { ApiError } from '../rest/errors.ts';
 import { emailOf } from '../shapes/commit.ts';
-import type { Pull, Repository, User } from '../state.ts';
+import type { MergeMethod, Pull, Repository, User } from '../state.ts';
 import { recordMerge } from './pulls.ts';
 import { settlePush } from './push.ts';
 
 export interface MergeOptions {
-  method: 'merge' | 'squash' | 'rebase';
+  method: MergeMethod;
   /** The head that whoever merges has seen. */
   sha?: string;
   title?: string;
   message?: string;
+  /** The merge queue itself merges. */
+  fromQueue?: boolean;
 }
 
 /** Merge for real, or throw what GitHub answers: 405 when it does not merge, 409 when the head has moved. */
@@ -46,6 +48,9 @@ function refuseUnlessMergeable(hub: Hub, repository: Repository, pull: Pull, opt
     throw new ApiError(409, 'Head branch was modified. Review and try the merge again.');
   }
   if (pull.draft) throw new ApiError(405, 'Pull Request is still a draft');
+  if (repository.mergeQueues.has(pull.base.ref) && !options.fromQueue) {
+    throw new ApiError(405, 'Repository rule violations found\n\nChanges must be made through the merge queue\n\n');
+  }
   const { expected, failed } = missingChecks(hub, repository, pull);
   if (failed.length > 0) throw new ApiError(405, `Required status check "${failed[0]}" is failing.`);
   if (expected.length > 0) throw new ApiError(405, `Required status check "${expected[0]}" is expected.`);

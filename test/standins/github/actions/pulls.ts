@@ -64,7 +64,17 @@ function newIssue(hub: Hub, repository: Repository, author: User, title: string,
   repository.lastNumber += 1;
   const now = timestamp(hub);
   const id = hub.state.nextId();
-  return { id, number: repository.lastNumber, title, body, author, state: 'open', createdAt: now, updatedAt: now };
+  return {
+    id,
+    number: repository.lastNumber,
+    title,
+    body,
+    author,
+    state: 'open',
+    createdAt: now,
+    updatedAt: now,
+    reactions: [],
+  };
 }
 
 export interface PullEdit {
@@ -82,6 +92,7 @@ export async function editPull(hub: Hub, repository: Repository, pull: Pull, by:
   if (edit.body !== undefined && edit.body !== pull.body) {
     changes['body'] = { from: pull.body ?? '' };
     pull.body = edit.body;
+    pull.edited = { by, at: timestamp(hub) };
   }
   if (edit.base !== undefined && edit.base !== pull.base.ref) {
     changes['base'] = { ref: { from: pull.base.ref }, sha: { from: pull.base.sha } };
@@ -129,5 +140,7 @@ export function recordMerge(hub: Hub, pull: Pull, by: User, sha: string): void {
   pull.closedAt = pull.mergedAt;
   pull.updatedAt = pull.mergedAt;
   pull.mergedBy = by;
+  pull.autoMerge = undefined;
+  pull.queuedBy = undefined;
   pull.mergeCommitSha = sha;
 }

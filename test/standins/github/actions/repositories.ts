@@ -1,10 +1,17 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { emitInstallation, emitInstallationRepositories, emitRepository, repositoriesOf } from '../events.ts';
+import {
+  emitInstallation,
+  emitInstallationRepositories,
+  emitInstallationTarget,
+  emitRepository,
+  repositoriesOf,
+} from '../events.ts';
 import { createBare, createFork, type FileValue, resolveCommit, writeCommit } from '../git.ts';
 import type { Hub } from '../hub.ts';
 import { timestamp } from '../hub.ts';
 import { emailOf } from '../shapes/commit.ts';
+import { organizationJson, userJson } from '../shapes/repository.ts';
 import type { Installation, Repository, User } from '../state.ts';
 import { covers, fullNameOf } from '../state.ts';
 
@@ -46,6 +53,7 @@ function recordRepository(hub: Hub, fullName: string, options: NewRepository): R
     name,
     defaultBranch: options.defaultBranch ?? 'main',
     private: options.private ?? false,
+    archived: false,
     dir: join(hub.dir, 'repositories', `${id}.git`),
     createdAt: now,
     updatedAt: now,
@@ -55,6 +63,8 @@ function recordRepository(hub: Hub, fullName: string, options: NewRepository): R
     issues: new Map(),
     pulls: new Map(),
     requiredChecks: new Map(),
+    autoMergeAllowed: true,
+    mergeQueues: new Set(),
   };
 }
 
@@ -76,6 +86,49 @@ export function renameRepository(hub: Hub, repository: Repository, name: string,
   repository.name = name;
   repository.updatedAt = timestamp(hub);
   emitRepository(hub, repository, by, 'renamed', { changes: { repository: { name: { from } } } });
+}
+
+/** To another account, under the same name; who was told of it before hears that it is gone, who is told now that it came. */
+export function transferRepository(hub: Hub, repository: Repository, to: User): void {
+  const from = repository.owner;
+  const left = hub.state.installationOf(repository);
+  hub.state.formerNames.set(fullNameOf(repository).toLowerCase(), repository.id);
+  left?.repositoryIds.delete(repository.id);
+  repository.owner = to;
+  repository.updatedAt = timestamp(hub);
+  hub.state.formerNames.delete(fullNameOf(repository).toLowerCase());
+  if (left && !left.suspendedAt) emitInstallationRepositories(hub, left, from, { added: [], removed: [repository] });
+  emitRepository(hub, repository, from, 'transferred', {
+    changes: { owner: { from: ownerBefore(hub, from) } },
+  });
+  const joined = hub.state.installationOf(repository);
+  if (joined && !joined.suspendedAt)
+    emitInstallationRepositories(hub, joined, to, { added: [repository], removed: [] });
+}
+
+function ownerBefore(hub: Hub, from: User) {
+  return from.type === 'Organization' ? { organization: organizationJson(hub, from) } : { user: userJson(hub, from) };
+}
+
+/** Nobody writes to it any more. */
+export function archiveRepository(hub: Hub, repository: Repository, archived: boolean): void {
+  repository.archived = archived;
+  repository.updatedAt = timestamp(hub);
+  emitRepository(hub, repository, repository.owner, archived ? 'archived' : 'unarchived');
+}
+
+/** An organisation or a person takes another name; all their repositories are found under the former one, too. */
+export function renameAccount(hub: Hub, account: User, login: string): void {
+  if (hub.state.users.has(login.toLowerCase())) throw new Error(`The stand-in GitHub has ${login} already.`);
+  const from = account.login;
+  for (const repository of hub.state.repositories.values()) {
+    if (repository.owner === account) hub.state.formerNames.set(fullNameOf(repository).toLowerCase(), repository.id);
+  }
+  hub.state.users.delete(from.toLowerCase());
+  hub.state.users.set(login.toLowerCase(), account);
+  account.login = login;
+  const installation = [...hub.state.installations.values()].find((each) => each.account === account);
+  if (installation) emitInstallationTarget(hub, installation, account, from);
 }
 
 export async function deleteRepository(hub: Hub, repository: Repository, by: User): Promise<void> {

@@ -1,7 +1,7 @@
 import { git, mergeBase, resolveCommit } from '../git.ts';
 import { countCommits, difference, log, readCommit } from '../git-read.ts';
 import type { Hub } from '../hub.ts';
-import { commitJson, fileJson } from '../shapes/commit.ts';
+import { commitJson, fileJson, gitCommitJson } from '../shapes/commit.ts';
 import { pullJson } from '../shapes/pull.ts';
 import { pageUrl, repositoryUrl } from '../shapes/repository.ts';
 import type { Repository } from '../state.ts';
@@ -12,6 +12,7 @@ import { combinedStatus, listStatuses } from './statuses.ts';
 
 export function commitRoutes(hub: Hub, api: Api): void {
   api.get('/repos/:owner/:repo/commits', (c) => list(hub, c));
+  api.get('/repos/:owner/:repo/git/commits/:sha{[0-9a-f]{40}}', (c) => gitCommit(hub, c));
   api.get('/repos/:owner/:repo/compare/:basehead{.+}', (c) => compare(hub, c));
   api.get('/repos/:owner/:repo/commits/:rest{.+}', (c) => ofCommit(hub, c));
 }
@@ -48,6 +49,14 @@ async function one(hub: Hub, c: Ctx, ref: string): Promise<Response> {
     stats: { additions, deletions, total: additions + deletions },
     files: files.map((file) => fileJson(hub, repository, sha, file)),
   });
+}
+
+/** A commit as git has it, without what GitHub knows of it. */
+async function gitCommit(hub: Hub, c: Ctx): Promise<Response> {
+  const repository = repositoryOf(hub, c, 'contents');
+  const sha = await resolveCommit(repository.dir, c.req.param('sha') ?? '');
+  if (!sha) throw notFound();
+  return c.json(gitCommitJson(hub, repository, await readCommit(repository.dir, sha)));
 }
 
 /** Pull requests that have this commit as their head or as their merge. */
@@ -92,8 +101,8 @@ async function compare(hub: Hub, c: Ctx): Promise<Response> {
   if (!common) throw new ApiError(404, `No common ancestor between ${basehead.replace('...', ' and ')}.`);
   const ahead = await countCommits(repository.dir, `${base}..${head}`);
   const behind = await countCommits(repository.dir, `${head}..${base}`);
-  const commits = await log(repository.dir, ['--reverse', '--max-count=250', `${base}..${head}`]);
-  const files = await difference(repository.dir, common, head);
+  const { commits, isFirst } = await comparedCommits(hub, c, repository, `${base}..${head}`, ahead);
+  const files = isFirst ? await difference(repository.dir, common, head) : [];
   const page = `${pageUrl(hub, repository)}/compare/${basehead}`;
   return c.json({
     url: `${repositoryUrl(hub, repository)}/compare/${basehead}`,
@@ -110,6 +119,20 @@ async function compare(hub: Hub, c: Ctx): Promise<Response> {
     commits: commits.map((commit) => commitJson(hub, repository, commit)),
     files: files.map((file) => fileJson(hub, repository, head, file)),
   });
+}
+
+/** Oldest first: without pages the newest 250, with pages from the oldest on. */
+async function comparedCommits(hub: Hub, c: Ctx, repository: Repository, range: string, ahead: number) {
+  if (c.req.query('page') === undefined && c.req.query('per_page') === undefined) {
+    return {
+      commits: await log(repository.dir, ['--topo-order', '--reverse', '--max-count=250', range]),
+      isFirst: true,
+    };
+  }
+  const { page, perPage } = pageOf(c);
+  link(hub, c, page, Math.max(1, Math.ceil(ahead / perPage)));
+  const all = await log(repository.dir, ['--topo-order', '--reverse', range]);
+  return { commits: all.slice((page - 1) * perPage, page * perPage), isFirst: page === 1 };
 }
 
 /** `owner:branch` is understood where the owner is this repository's. */

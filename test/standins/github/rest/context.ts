@@ -21,6 +21,7 @@ export function repositoryOf(hub: Hub, c: Ctx, permission: string, access: 'read
   if (!found) redirectIfMoved(hub, c, fullName);
   if (!found || !canSee(caller, found)) throw notFound();
   demand(caller, found, permission, access);
+  if (access === 'write' && found.archived) throw new ApiError(403, 'Repository was archived so is read-only.');
   return found;
 }
 

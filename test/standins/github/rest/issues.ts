@@ -1,9 +1,9 @@
 import { z } from 'zod';
-import { createComment, deleteComment, editComment, react } from '../actions/comments.ts';
+import { createComment, deleteComment, editComment } from '../actions/comments.ts';
 import type { Hub } from '../hub.ts';
-import { commentJson, reactionJson } from '../shapes/comment.ts';
+import { commentJson } from '../shapes/comment.ts';
 import { issueJson } from '../shapes/pull.ts';
-import { userJson } from '../shapes/repository.ts';
+import { publicUserJson } from '../shapes/repository.ts';
 import type { Comment, Issue, Pull, Repository } from '../state.ts';
 import { type Api, actor, bodyOf, type Ctx, noContent, paged, repositoryOf } from './context.ts';
 import { notFound, unprocessable } from './errors.ts';
@@ -22,8 +22,6 @@ export function issueRoutes(hub: Hub, api: Api): void {
     deleteComment(hub, repository, commentOf(hub, c, repository), actor(hub, c));
     return noContent(c);
   });
-  api.get(`${ISSUES}/comments/:id{[0-9]+}/reactions`, (c) => reactions(hub, c));
-  api.post(`${ISSUES}/comments/:id{[0-9]+}/reactions`, (c) => addReaction(hub, c));
   api.get(`${ISSUES}/:number{[0-9]+}`, (c) => {
     const repository = repositoryOf(hub, c, 'issues');
     return c.json(issueJson(hub, repository, issueOf(c, repository)));
@@ -33,19 +31,24 @@ export function issueRoutes(hub: Hub, api: Api): void {
   api.get('/users/:user', (c) => {
     const user = hub.state.users.get(c.req.param('user').toLowerCase());
     if (!user) throw notFound();
-    return c.json(userJson(hub, user));
+    return c.json(publicUserJson(hub, user));
+  });
+  api.get('/user/:id{[0-9]+}', (c) => {
+    const user = [...hub.state.users.values()].find(({ id }) => id === Number(c.req.param('id')));
+    if (!user) throw notFound();
+    return c.json(publicUserJson(hub, user));
   });
   api.get('/search/issues', (c) => search(hub, c));
 }
 
-function issueOf(c: Ctx, repository: Repository): Issue {
+export function issueOf(c: Ctx, repository: Repository): Issue {
   const number = Number(c.req.param('number'));
   const issue = repository.pulls.get(number) ?? repository.issues.get(number);
   if (!issue) throw notFound();
   return issue;
 }
 
-function commentOf(hub: Hub, c: Ctx, repository: Repository): Comment {
+export function commentOf(hub: Hub, c: Ctx, repository: Repository): Comment {
   const comment = hub.state.comments.get(Number(c.req.param('id')));
   if (!comment || comment.repositoryId !== repository.id) throw notFound();
   return comment;
@@ -94,24 +97,6 @@ async function patchComment(hub: Hub, c: Ctx): Promise<Response> {
   const { body } = await bodyOf(c, commentRequest);
   editComment(hub, repository, comment, actor(hub, c), body);
   return c.json(commentJson(hub, repository, comment));
-}
-
-const reactionRequest = z.object({
-  content: z.enum(['+1', '-1', 'laugh', 'confused', 'heart', 'hooray', 'rocket', 'eyes']),
-});
-
-function reactions(hub: Hub, c: Ctx): Response {
-  const repository = repositoryOf(hub, c, 'issues');
-  const wanted = c.req.query('content');
-  const all = commentOf(hub, c, repository).reactions.filter((one) => !wanted || one.content === wanted);
-  return c.json(paged(hub, c, all).map((one) => reactionJson(hub, one)));
-}
-
-async function addReaction(hub: Hub, c: Ctx): Promise<Response> {
-  const repository = repositoryOf(hub, c, 'issues', 'write');
-  const { content } = await bodyOf(c, reactionRequest);
-  const { reaction, isNew } = react(hub, commentOf(hub, c, repository), actor(hub, c), content);
-  return c.json(reactionJson(hub, reaction), isNew ? 201 : 200);
 }
 
 const QUALIFIERS = new Set(['repo', 'type', 'is', 'author', 'base', 'head', 'state']);

@@ -43,6 +43,28 @@ export function commitJson(hub: Hub, repository: Repository, commit: CommitInfo)
   };
 }
 
+/** The git database's commit. */
+export function gitCommitJson(hub: Hub, repository: Repository, commit: CommitInfo) {
+  const url = `${repositoryUrl(hub, repository)}/git`;
+  const { author, committer, message, tree, verification } = commitJson(hub, repository, commit).commit;
+  return {
+    sha: commit.sha,
+    node_id: nodeId(`Commit:${commit.sha}`, repository.id),
+    url: `${url}/commits/${commit.sha}`,
+    html_url: `${pageUrl(hub, repository)}/commit/${commit.sha}`,
+    author,
+    committer,
+    message,
+    tree,
+    parents: commit.parents.map((sha) => ({
+      sha,
+      url: `${url}/commits/${sha}`,
+      html_url: `${pageUrl(hub, repository)}/commit/${sha}`,
+    })),
+    verification,
+  };
+}
+
 /** A push event's commit. */
 export function pushedCommitJson(hub: Hub, repository: Repository, commit: CommitInfo) {
   const paths = (status: string) => commit.files.filter((file) => file.status === status).map((file) => file.path);

@@ -107,9 +107,14 @@ export function pullJson(hub: Hub, repository: Repository, pull: Pull) {
     },
     _links: linksOf(urls),
     author_association: associationOf(repository, pull.author),
-    auto_merge: null,
+    auto_merge: pull.autoMerge ? autoMergeJson(hub, pull, pull.autoMerge) : null,
     active_lock_reason: null,
   };
+}
+
+function autoMergeJson(hub: Hub, pull: Pull, { by, method }: NonNullable<Pull['autoMerge']>) {
+  const words = { commit_title: `${pull.title} (#${pull.number})`, commit_message: pull.body ?? '' };
+  return { enabled_by: userJson(hub, by), merge_method: method, ...words };
 }
 
 /** Whether a pull request merges: null as long as nobody knows. */
@@ -176,7 +181,10 @@ export function issueJson(hub: Hub, repository: Repository, issue: Issue | Pull)
     author_association: associationOf(repository, issue.author),
     active_lock_reason: null,
     body: issue.body,
-    reactions: reactionsJson(url, []),
+    reactions: reactionsJson(
+      url,
+      issue.reactions.map((reaction) => reaction.content),
+    ),
     performed_via_github_app: null,
     ...(pull ? { draft: pull.draft, pull_request: pullLinks(hub, repository, pull) } : {}),
   };

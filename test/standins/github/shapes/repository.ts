@@ -33,6 +33,14 @@ export function userJson(hub: Hub, user: User) {
   };
 }
 
+/** A user as asked for by login or id. */
+export function publicUserJson(hub: Hub, user: User) {
+  const unsaid = { name: null, company: null, blog: '', location: null, email: null, hireable: null, bio: null };
+  const counts = { public_repos: 0, public_gists: 0, followers: 0, following: 0 };
+  const times = { created_at: hub.app.createdAt, updated_at: hub.app.createdAt };
+  return { ...userJson(hub, user), ...unsaid, twitter_username: null, ...counts, ...times };
+}
+
 export function organizationJson(hub: Hub, user: User) {
   const url = `${hub.apiUrl}/orgs/${user.login}`;
   return {
@@ -131,7 +139,7 @@ export function repositoryJson(hub: Hub, repository: Repository) {
     has_discussions: false,
     forks_count: forks,
     mirror_url: null,
-    archived: false,
+    archived: repository.archived,
     disabled: false,
     open_issues_count: open,
     license: null,

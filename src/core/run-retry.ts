@@ -1,0 +1,101 @@
+import { attemptNumber, type BuildObservation, type JobObservation, type JobRef, verdictOf } from './build.ts';
+import type { JsonOf } from './event.ts';
+import type { Build, Job, Run } from './model.ts';
+
+/**
+ * Jobs that run again within the build they are of, at the same backend. It is the one way in which a finished run opens
+ * again: its verdict was made of attempts that are not the last ones any more. Somebody asks for it (`{re-test failed}`),
+ * or presses the button on the backend's own page, and we find attempts that we did not know.
+ */
+
+/** `retry`: these builds run their failed jobs again. `whole`: a backend cannot, or none knows of a failed job. */
+export type RetryDecision = { do: 'retry'; buildIds: string[] } | { do: 'whole' };
+
+/** `canRetry`: does this backend, by its name, run single jobs again? */
+export function decideRetry(run: Run, canRetry: (backend: string) => boolean): RetryDecision {
+  const failed = run.builds.filter(({ verdict }) => verdict !== 'passed');
+  const isOver = run.state === 'finished' && (run.verdict === 'failed' || run.verdict === 'error');
+  const canAll = failed.every((build) => build.externalId && canRetry(build.backend) && failedJobs(build).length > 0);
+  if (!isOver || failed.length === 0 || !canAll) return { do: 'whole' };
+  return { do: 'retry', buildIds: failed.map(({ id }) => id) };
+}
+
+const failedJobs = (build: Build): Job[] => build.jobs.filter(({ verdict }) => verdict !== 'passed');
+
+/** The run is open again, its other builds untouched. GitHub reopens no completed check: `rcb` becomes a new one. */
+export function reopened(run: Run): Run {
+  const checks = run.checks.map((check) =>
+    check.jobId === undefined ? { ...check, externalId: undefined, reported: undefined } : check,
+  );
+  return { ...run, checks, state: 'building', verdict: undefined, why: undefined, finishedAt: undefined };
+}
+
+export const openBuild = (build: Build): Build => ({
+  ...build,
+  state: 'queued',
+  verdict: undefined,
+  why: undefined,
+  finishedAt: undefined,
+});
+
+/** Its failed jobs await an attempt that the backend has not told of yet. */
+export function awaitingRetry(build: Build): Build {
+  const jobs = build.jobs.map((job) => (job.verdict === 'passed' ? job : awaiting(job)));
+  return { ...openBuild(build), jobs };
+}
+
+const awaiting = (job: Job): Job => ({
+  ...job,
+  attempt: job.attempt + 1,
+  state: 'queued',
+  verdict: undefined,
+  why: undefined,
+  timedOut: false,
+});
+
+export const isAwaited = ({ attempt, attempts }: Job): boolean =>
+  attempts.length > 0 && attempts.every(({ number }) => number < attempt);
+
+/** Nobody runs it again: what is known of it is how it ended. */
+export function asKnown(job: Job): Job {
+  const newest = job.attempts.at(-1);
+  if (!newest || !isAwaited(job)) return job;
+  const { number: attempt, state, verdict, why, timedOut } = newest;
+  return { ...job, attempt, state, verdict, why, timedOut };
+}
+
+/** The attempts that are not good enough, as the backend counts them: for `Backend.ensureRetried`. */
+export const notGoodEnough = (build: Build): JobRef[] =>
+  build.jobs
+    .filter(isAwaited)
+    .map(({ externalName, attempt }) => ({ name: externalName, attempt: attempt - 1 - build.earlierAttempts }));
+
+type Observed = BuildObservation | JsonOf<BuildObservation>;
+
+/** The backend has been asked to run jobs again, and still tells how they ended the time before. */
+export function isStale(build: Build, observation: Observed): boolean {
+  if (observation.state !== 'finished') return false;
+  const awaited = build.jobs.filter(isAwaited);
+  return awaited.length > 0 && !awaited.some((job) => observation.jobs.some((seen) => isNewer(build, job, seen)));
+}
+
+const isNewer = (build: Build, job: Job, seen: Pick<JobObservation, 'name' | 'attempt'>): boolean =>
+  seen.name === job.externalName && attemptNumber(build, seen) >= job.attempt;
+
+/** Somebody had jobs of a finished build run again: there are attempts that we do not know. */
+export function isRunAgain(build: Build, observation: Observed): boolean {
+  if (build.state !== 'finished' || observation.state === 'lost') return false;
+  return build.jobs.some((job) =>
+    observation.jobs.some((seen) => seen.name === job.externalName && attemptNumber(build, seen) > job.attempt),
+  );
+}
+
+/** A run that something else ended (a newer head, a person) stays ended. */
+export const mayReopen = ({ state, verdict }: Run): boolean =>
+  state === 'finished' && (verdict === 'failed' || verdict === 'error' || verdict === 'passed');
+
+/** The backend does not run it again: what was found before still holds. */
+export function retryRefused(build: Build, why: string, now: Date): Build {
+  const jobs = build.jobs.map(asKnown);
+  return { ...build, jobs, state: 'finished', verdict: verdictOf(jobs) ?? 'error', why, finishedAt: now };
+}

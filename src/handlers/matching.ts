@@ -1,0 +1,65 @@
+import type { PullRequest } from '../core/change.ts';
+import type { Event, EventOf } from '../core/event.ts';
+import { matchSubject, neverMatches } from '../core/match-partners.ts';
+import { messages } from '../core/messages.ts';
+import { policyFor } from '../core/policy.ts';
+import { type Stack, stackOf } from '../core/stack.ts';
+import type { DelayedEffect, HandlerContext, Outcome } from './handler.ts';
+import { nothing } from './handler.ts';
+
+/** Pull requests of one branch name in several repositories of a stack: each is tested with the others. */
+
+/** What a move of this pull request tells those of the same branch name; nobody, when its repository stands alone. */
+export function matchTold(
+  pull: Pick<PullRequest, 'headRef'>,
+  repository: EventOf<'match.told'>['repository'],
+  stacks: readonly Stack[],
+): Event[] {
+  const stack = stackOf(stacks, repository.name);
+  if (stack.repositories.length < 2 || neverMatches(pull.headRef, [])) return [];
+  const subject = matchSubject(stack.name, pull.headRef);
+  return [{ kind: 'match.told', subject, repository, branch: pull.headRef }];
+}
+
+/** Everybody who has the name looks again, one after the other: so of two that were opened in one second the later one is
+ *  seen by the earlier one too, whatever the order in which their events are handled. */
+export async function onMatchTold(event: EventOf<'match.told'>, { store, serving }: HandlerContext): Promise<Outcome> {
+  const stack = stackOf(serving.stacks, event.repository.name);
+  const found: { pull: PullRequest; effect: DelayedEffect }[] = [];
+  for (const { repository: name } of stack.repositories) {
+    const repository = await store.repositoryByName(name);
+    if (!repository) continue;
+    const { key, installation } = repository;
+    const ref = { key, name: repository.name, installation };
+    for (const pull of await store.pullRequestsFrom(key, event.branch)) {
+      found.push({ pull, effect: { kind: 'inspect.partners', subject: pull.subject, repository: ref } });
+    }
+  }
+  if (found.length < 2) return nothing;
+  return { effects: found.filter(({ pull }) => pull.state === 'open').map(({ effect }) => effect), events: [] };
+}
+
+/** Its partners are others now: it is tested again, or its readers are told. */
+export async function onPartnersSeen(event: EventOf<'partners.seen'>, context: HandlerContext): Promise<Outcome> {
+  const { subject, repository, runId, news } = event;
+  const pull = await context.store.pullRequest(subject);
+  // It moved or was tested again meanwhile: that run has chosen anew.
+  if (pull?.state !== 'open' || pull.runId !== runId) return nothing;
+  const run = await context.store.run(runId);
+  if (!run) return nothing;
+  const notes = news.map(({ why }) => why);
+  if (policyFor(context.serving.policy, pull.baseRef).partners === 'note') {
+    return { effects: [], events: [{ kind: 'run.noted', runId, notes }] };
+  }
+  const next = context.newId();
+  await context.store.savePullRequest({ ...pull, runId: next });
+  const { change } = run;
+  const request = { repository, change, subject, trigger: 'partner', previousId: runId } as const;
+  return {
+    effects: [],
+    events: [
+      { kind: 'run.ended', runId, by: 'cancelled', why: messages.partnersMoved(notes) },
+      { kind: 'run.requested', runId: next, request },
+    ],
+  };
+}
