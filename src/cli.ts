@@ -13,6 +13,7 @@ import { parseDuration } from './config/units.ts';
  *  well under a second. */
 
 const DEFAULT_WAIT = '30m';
+const AZURE_ANSWER_MS = 120_000;
 
 const program = new Command('rcb')
   .description('Orchestrates the testing of projects living in several repositories.')
@@ -149,6 +150,34 @@ hook
     // What is still open (a kept-alive connection) must not hold the pusher.
     process.exit(0);
   });
+
+const azureHook = program
+  .command('azure')
+  .description('Azure Pipelines')
+  .command('hook')
+  .description("Azure's service hooks, which tell the bot what builds do");
+
+for (const [name, description] of [
+  ['status', 'show which hooks there are, and whether they work'],
+  ['install', 'make the hooks that are missing'],
+] as const) {
+  azureHook
+    .command(name)
+    .description(description)
+    .argument('[backend]', 'only of this back-end of rcb.yaml')
+    .action(async (backend?: string) => {
+      const { azureHooks } = await import('./cli/azure.ts');
+      try {
+        const signal = AbortSignal.timeout(AZURE_ANSWER_MS);
+        const { said, ok } = await azureHooks({ do: name, config: configOrExit(), backend, signal });
+        for (const line of said) console.log(line);
+        if (!ok) process.exitCode = 1;
+      } catch (error) {
+        console.error(error instanceof Error ? error.message : String(error));
+        process.exitCode = 1;
+      }
+    });
+}
 
 await program.parseAsync();
 

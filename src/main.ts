@@ -37,6 +37,7 @@ import { openGit } from './sources/git.ts';
 import { openSources } from './sources/index.ts';
 import { openLookups, openStore } from './store/prisma.ts';
 import { createPrismaReader } from './store/prisma-reader.ts';
+import { openRetentionStore } from './store/prisma-retention.ts';
 
 /** The composition root: the only file that names an adapter. */
 
@@ -168,6 +169,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
       backend: (name) => backends.get(name),
       sources,
       archive,
+      retention: { keep: config.retention, store: openRetentionStore(database.prisma) },
       publicUrl,
       writeSpacingMs: config.limits.writeSpacing,
       now,
@@ -203,11 +205,14 @@ const servingOf = (config: Config, backends: Map<string, Backend>) => {
   return { owners, watch, policy, stacks, backends: servingBackends(config, backends) };
 };
 
+const HOUR_MS = 3_600_000;
+
 /** Polls of what there is to poll. */
 const pollsOf = ({ git, github, poll, backends }: Config) => [
   ...(git.length > 0 ? [{ source: 'git' as const, everyMs: poll.git }] : []),
   ...(github ? [{ source: 'github' as const, everyMs: poll.github }] : []),
   ...(backends.some(({ kind }) => kind === 'azure') ? [{ source: 'azure' as const, everyMs: poll.azure }] : []),
+  { source: 'house' as const, everyMs: HOUR_MS },
 ];
 
 /** Octokit logs in once per installation, and renews its token itself. */

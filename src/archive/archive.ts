@@ -12,12 +12,14 @@ import type { Readable } from 'node:stream';
 export interface Archive {
   /** Store a blob under its own sha256; storing the same bytes again is free. `maxBytes`: beyond it ArchiveError `too-large`. */
   put(bytes: Readable | Uint8Array, options?: PutOptions): Promise<Blob>;
-  /** The blob's size, or undefined when it is not (or no longer) there. */
-  stat(sha256: string): Promise<Blob | undefined>;
+  /** The blob's size, or undefined when it is not (or no longer) there. `use`: it is about to be referred to, which is
+   *  as good as having put it now. */
+  stat(sha256: string, use?: 'use'): Promise<Blob | undefined>;
   /** The blob's bytes. The stream errors with ArchiveError when they are not what was put. */
   get(sha256: string): Promise<Readable>;
-  /** Forget a blob. Forgetting what is not there is fine. */
-  remove(sha256: string): Promise<void>;
+  /** Forget a blob. Forgetting what is not there is fine. `unusedForMs`: not when it was put or used since: who did may
+   *  not have stored yet that it refers to it. False when it stays for that. */
+  remove(sha256: string, options?: { unusedForMs?: number }): Promise<boolean>;
 
   /** Open a log for appending: a new one, or one that a dead process left behind, healed to its last whole frame. */
   openLog(id: LogId): Promise<LogWriter>;

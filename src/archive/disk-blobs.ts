@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { type FileHandle, open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm, stat, utimes } from 'node:fs/promises';
 import { Readable, Transform, type TransformCallback } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { setImmediate as nextTurn } from 'node:timers/promises';
@@ -23,17 +23,21 @@ import { maskStream, type SecretPatterns } from './mask.ts';
  */
 export interface DiskBlobs {
   put(bytes: Readable | Uint8Array, options?: PutOptions): Promise<Blob>;
-  stat(sha256: string): Promise<Blob | undefined>;
+  stat(sha256: string, use?: 'use'): Promise<Blob | undefined>;
   get(sha256: string): Promise<Readable>;
-  remove(sha256: string): Promise<void>;
+  remove(sha256: string, options?: { unusedForMs?: number }): Promise<boolean>;
 }
 
 export function diskBlobs(layout: Layout, patterns: () => SecretPatterns): DiskBlobs {
   return {
     put: (bytes, options = {}) => putBlob(layout, bytes, options, patterns),
-    stat: (sha256) => translated(`Blob ${sha256} could not be looked up`, () => statBlob(layout, sha256)),
+    stat: (sha256, use) =>
+      translated(`Blob ${sha256} could not be looked up`, () =>
+        use ? useBlob(layout, sha256) : statBlob(layout, sha256),
+      ),
     get: (sha256) => translated(`Blob ${sha256} could not be read`, () => getBlob(layout, sha256)),
-    remove: (sha256) => translated(`Blob ${sha256} could not be removed`, () => removeBlob(layout.blob(sha256))),
+    remove: (sha256, { unusedForMs = 0 } = {}) =>
+      translated(`Blob ${sha256} could not be removed`, () => removeBlob(layout, sha256, unusedForMs)),
   };
 }
 
@@ -76,7 +80,7 @@ async function findSame(layout: Layout, bytes: Uint8Array, maxBytes: number | un
   }
   const sha256 = hash.digest('hex');
   return translated('A blob could not be stored', async () => {
-    const known = await statBlob(layout, sha256).catch(ifCorrupt);
+    const known = await useBlob(layout, sha256).catch(ifCorrupt);
     // Who stored it may have died between the renaming and this.
     if (known) await syncDirectory(layout.blob(sha256).directory);
     return known;
@@ -172,14 +176,16 @@ async function keepBlob(layout: Layout, temporary: string, blob: Blob, keep: 'zs
   const paths = layout.blob(blob.sha256);
   await ensureDirectory(paths.directory);
   const other = keep === 'zstd' ? paths.plain : paths.zstd;
-  if (await isThere(other)) await rm(temporary);
+  if (await touch(other)) await rm(temporary);
   else await rename(temporary, keep === 'zstd' ? paths.zstd : paths.plain);
   await syncDirectory(paths.directory);
 }
 
-async function isThere(path: string): Promise<boolean> {
+/** The time of a file tells when its blob was put or used last. False when it is not there. */
+async function touch(path: string): Promise<boolean> {
+  const now = new Date();
   try {
-    await stat(path);
+    await utimes(path, now, now);
     return true;
   } catch (error) {
     if (isMissing(error)) return false;
@@ -192,6 +198,12 @@ async function statBlob(layout: Layout, sha256: string): Promise<Blob | undefine
   if (!stored) return undefined;
   await stored.handle.close();
   return { sha256, size: stored.size };
+}
+
+async function useBlob(layout: Layout, sha256: string): Promise<Blob | undefined> {
+  const found = await statBlob(layout, sha256);
+  const { zstd, plain } = layout.blob(sha256);
+  return found && ((await touch(zstd)) || (await touch(plain))) ? found : undefined;
 }
 
 /** `length`: of the bytes that are to be read from the file. */
@@ -250,9 +262,29 @@ async function getBlob(layout: Layout, sha256: string): Promise<Readable> {
   return verified;
 }
 
-async function removeBlob(paths: BlobPaths): Promise<void> {
-  await rm(paths.zstd, { force: true });
-  await rm(paths.plain, { force: true });
+async function removeBlob(layout: Layout, sha256: string, unusedForMs: number): Promise<boolean> {
+  const { zstd, plain } = layout.blob(sha256);
+  const isGone = await removeUnused(layout, zstd, unusedForMs);
+  return (await removeUnused(layout, plain, unusedForMs)) && isGone;
+}
+
+async function removeUnused(layout: Layout, path: string, unusedForMs: number): Promise<boolean> {
+  const isUsed = async (file: string) => Date.now() - (await stat(file)).mtimeMs < unusedForMs;
+  const aside = layout.temporary();
+  try {
+    if (await isUsed(path)) return false;
+    await rename(path, aside);
+    if (await isUsed(aside)) {
+      // In that very moment. Who put the same bytes meanwhile does not mind.
+      await rename(aside, path);
+      return false;
+    }
+    await rm(aside);
+    return true;
+  } catch (error) {
+    if (isMissing(error)) return true;
+    throw error;
+  }
 }
 
 function corruptBlob(sha256: string, cause?: unknown): ArchiveError {

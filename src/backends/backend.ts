@@ -130,8 +130,6 @@ export class BackendError extends Error {
   readonly kind: BackendErrorKind;
   readonly retry: boolean;
   readonly retryAfterMs: number | undefined;
-  /** While trying again can help nothing is given up: a backend that is down holds its builds, and goes on by itself. */
-  readonly keepTrying: boolean;
   constructor(
     kind: BackendErrorKind,
     message: string,
@@ -141,7 +139,6 @@ export class BackendError extends Error {
     this.name = 'BackendError';
     this.kind = kind;
     this.retry = options.retry ?? (kind === 'unreachable' || kind === 'busy' || kind === 'unparsable');
-    this.keepTrying = this.retry;
     this.retryAfterMs = options.retryAfterMs;
   }
 }

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { retestFailedButton } from './command.ts';
 import { messages } from './messages.ts';
 import type { Check, Job, Run, Source } from './model.ts';
 import { cutText, escapeMarkdown, fenced, stripAnsi } from './text.ts';
@@ -62,7 +63,10 @@ function runCheckId(run: Run, check: Check): string {
   return round === 1 ? check.id : `${check.id}:${round}`;
 }
 
-type Said = Pick<CheckContent, 'status' | 'conclusion' | 'title' | 'summary' | 'text' | 'startedAt' | 'completedAt'>;
+type Said = Pick<
+  CheckContent,
+  'actions' | 'status' | 'conclusion' | 'title' | 'summary' | 'text' | 'startedAt' | 'completedAt'
+>;
 
 function sayRun(run: Run): Said {
   const summary = [manifest(run), jobTable(run)].filter(Boolean).join('\n\n');
@@ -77,6 +81,7 @@ function sayRun(run: Run): Said {
     summary: run.why ? `${escapeMarkdown(run.why)}\n\n${summary}` : summary,
     startedAt: run.createdAt,
     completedAt: run.finishedAt,
+    ...((run.verdict === 'failed' || run.verdict === 'error') && { actions: [retestFailedButton] }),
   };
 }
 

@@ -64,6 +64,8 @@ export type Effect =
   | { kind: 'poll.deliveries' }
   /** Which builds does a backend say have changed? */
   | { kind: 'poll.builds'; backend: string }
+  /** Remove what is older than rcb.yaml keeps. */
+  | { kind: 'retention.sweep' }
   /** `catchUp`: in turn with the others that an absence left. */
   | { kind: 'sources.resolve'; runId: string; catchUp?: true }
   | { kind: 'source.pack'; runId: string; sourceId: string; repositoryKey: string }
@@ -104,6 +106,7 @@ export function targetOf(effect: Effect): string {
       return `poll:${effect.repository.key}`;
     case 'poll.installations':
     case 'poll.deliveries':
+    case 'retention.sweep':
       return effect.kind;
     case 'poll.builds':
       return `poll:builds:${effect.backend}`;

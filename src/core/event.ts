@@ -1,6 +1,6 @@
 import type { BuildObservation } from './build.ts';
 import type { Hold } from './change.ts';
-import type { Command } from './command.ts';
+import type { Command, Commands } from './command.ts';
 import type { PartnerNews } from './match-partners.ts';
 import type { CallOutcome, MergeFacts } from './merge-request.ts';
 import type { Author, Change, RepositoryRef, RunManifest, Source, SourceArchive, Trigger } from './model.ts';
@@ -199,6 +199,8 @@ export interface PullRequestSnapshot {
   private: boolean;
   /** Its head has a verdict already; asked only after an absence. */
   tested?: boolean;
+  /** What its description asks for. */
+  asks?: Commands;
 }
 
 /** What a hook, or later a list, tells of a pull request: enough to know whether it says anything new. */
@@ -265,8 +267,8 @@ export interface RepositoryFacts {
   private?: boolean;
 }
 
-/** What is looked at again and again, in case its hooks were lost. */
-export type PollSource = 'github' | 'azure' | 'obs' | 'git';
+/** What is looked at again and again, in case its hooks were lost; `house`: what we keep, in case it is old. */
+export type PollSource = 'github' | 'azure' | 'obs' | 'git' | 'house';
 
 export type EventKind = Event['kind'];
 export type EventOf<K extends EventKind> = Extract<Event, { kind: K }>;

@@ -81,7 +81,12 @@ const sentence = (words: string[] | undefined): string | undefined => (words?.le
 
 const WORDS: Words = {
   'branch.hinted': ({ sha }) => ({
-    what: sha === null ? 'Told that the branch was deleted' : `A push was told${at(sha)}`,
+    what:
+      sha === null
+        ? 'Told that the branch was deleted'
+        : sha
+          ? `Told of a push: the branch is${at(sha)}`
+          : 'Told of a push',
   }),
   'branch.noted': ({ sha }) => ({ what: `The branch was there at the first look${at(sha)}` }),
   'branch.seen': ({ snapshot }) =>
@@ -119,7 +124,7 @@ const WORDS: Words = {
   }),
 
   'run.requested': ({ request }) => ({
-    what: `The run began, by ${triggerWords[request?.trigger ?? 'push']}`,
+    what: `The run was triggered${request?.trigger ? ` by ${triggerWords[request.trigger] ?? request.trigger}` : ''}`,
     why: request?.hold?.why ?? (request?.given && 'with the same commits as the run before'),
   }),
   'run.released': ({ by }) => ({ what: 'It may begin', why: by }),

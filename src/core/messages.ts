@@ -9,6 +9,8 @@ function named(files: string[], count: number): string {
   return `${files.slice(0, MOST_NAMED).join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
 }
 
+const withStop = (sentence: string): string => (sentence.endsWith('.') ? sentence : `${sentence}.`);
+
 export const messages = {
   checkQueued: 'Queued',
   waiting: (why: string) => `Waiting: ${why}`,
@@ -55,8 +57,8 @@ export const messages = {
   partnersMoved: (whys: string[]) => whys.join('; '),
   repositoryWas: (action: string) => `the repository was ${action}`,
   repositoryGone: 'there is no git repository at its path',
-  retrying: (what: string, why: string, at: string) => `${what}: ${why}. It is tried again at ${at}.`,
-  givenUp: (what: string, why: string) => `${what}: ${why}. It was given up after several tries.`,
+  retrying: (what: string, why: string, at: string) => `${what}: ${withStop(why)} It is tried again at ${at}.`,
+  givenUp: (what: string, why: string) => `${what}: ${withStop(why)} It was given up after several tries.`,
   notObserved: (hours: number) => `the backend only observes, and no build of this commit was found for ${hours} h`,
   cannotRetry: (backend: string) => `the backend ${backend} cannot run failed jobs again`,
   untoldEnd: 'the build ended, and how this job ended was never told',
@@ -76,6 +78,7 @@ export const messages = {
     'poll.installations': 'Looking for installations',
     'poll.deliveries': 'Looking for lost hooks',
     'poll.builds': 'Looking for builds that changed',
+    'retention.sweep': 'Removing what is old',
     'sources.resolve': 'Finding the commits to test',
     'source.pack': 'Packing the source archive',
     'build.start': 'Starting the build',

@@ -23,8 +23,12 @@ async function stillAsked(
   world: World,
   signal: AbortSignal,
 ) {
-  if (source.kind !== 'comment') return commands;
-  const comment = await world.forge(repository).readComment(repository, source.id, signal);
+  if (source.kind === 'button') return commands;
+  const forge = world.forge(repository);
+  const comment =
+    source.kind === 'comment'
+      ? await forge.readComment(repository, source.id, signal)
+      : await forge.readDescription(repository, source.number, signal);
   if (!comment || (comment.editedBy && comment.editedBy.id !== actor.id)) return [];
   const now = commandsIn(comment.body);
   return commands.filter((command) => now.includes(command));

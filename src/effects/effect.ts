@@ -3,12 +3,13 @@ import type { Backend } from '../backends/backend.ts';
 import type { Budget } from '../core/budget.ts';
 import type { Event } from '../core/event.ts';
 import type { RepositoryRef } from '../core/model.ts';
+import type { Keeps } from '../core/retention.ts';
 import type { Serving } from '../core/serving.ts';
 import type { Forge } from '../forge/forge.ts';
 import type { ForgeApp, SentHook } from '../forge/forge-app.ts';
 import type { Cursor, Fact, Told } from '../queue/queue.ts';
 import type { Sources, SubmoduleRules } from '../sources/sources.ts';
-import type { Knowledge } from '../store/store.ts';
+import type { Knowledge, RetentionStore } from '../store/store.ts';
 
 /** What performing an effect may use: the world, through its ports, and the store for reading. */
 export interface World {
@@ -32,6 +33,7 @@ export interface World {
   backend(name: string): Backend | undefined;
   sources: Sources;
   archive: Archive;
+  retention: { keep: Keeps; store: RetentionStore };
   publicUrl: string;
   /** Between two writes of one installation. */
   writeSpacingMs: number;

@@ -8,6 +8,7 @@ import { pollRepository } from './poll.ts';
 import { pollDeliveries, pollInstallations } from './poll-app.ts';
 import { pollBuilds } from './poll-builds.ts';
 import { reportCheck } from './report.ts';
+import { sweepRetention } from './retention.ts';
 import { packSource, resolveSources } from './sources.ts';
 
 /** Every kind of effect has its one performer; the compiler sees to it that none is missing. */
@@ -39,6 +40,8 @@ export async function perform(effect: Effect, world: World, signal: AbortSignal)
       return pollDeliveries(world, signal);
     case 'poll.builds':
       return pollBuilds(effect, world, signal);
+    case 'retention.sweep':
+      return sweepRetention(world, signal);
     case 'sources.resolve':
       return resolveSources(effect, world, signal);
     case 'source.pack':

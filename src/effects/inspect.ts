@@ -1,3 +1,4 @@
+import { parseCommands } from '../core/command.ts';
 import type { EffectOf } from '../core/effect.ts';
 import { type CandidatesNow, partnerNews } from '../core/match-partners.ts';
 import type { RepositoryRef } from '../core/model.ts';
@@ -35,11 +36,14 @@ export async function inspectPullRequest(
   signal: AbortSignal,
 ): Promise<Performed> {
   const { subject, repository, number, look } = effect;
-  const seen = await world.forge(repository).readPullRequest(repository, number, signal);
-  if (!seen) return { events: [unreadable(subject, repository)] };
+  const read = await world.forge(repository).readPullRequest(repository, number, signal);
+  if (!read) return { events: [unreadable(subject, repository)] };
+  const { body, ...seen } = read;
+  const asked = parseCommands(body);
+  const asks = asked.commands.length + asked.unknown.length > 0 ? { asks: asked } : {};
   const isAsked = look.catchUp && seen.state === 'open';
   const tested = isAsked ? await isTested(repository, seen.head.sha, world, signal) : undefined;
-  const snapshot = { ...seen, ...(tested && { tested }) };
+  const snapshot = { ...seen, ...asks, ...(tested && { tested }) };
   return { events: [{ kind: 'pull-request.seen', subject, repository, look, snapshot }] };
 }
 

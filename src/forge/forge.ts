@@ -26,7 +26,7 @@ export interface Forge {
     repository: RepositoryRef,
     number: number,
     signal: AbortSignal,
-  ): Promise<PullRequestSnapshot | undefined>;
+  ): Promise<(PullRequestSnapshot & { body: string }) | undefined>;
   /** A repository by its `owner/name`, without an installation; undefined: there is none for us to read. */
   findRepository(name: string, signal: AbortSignal): Promise<RepositoryRef | undefined>;
   /** What a person may do there, asked now; by id: who took over a former login has nothing by it. Who nobody knows, or

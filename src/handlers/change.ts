@@ -21,7 +21,7 @@ import { messages } from '../core/messages.ts';
 import type { RepositoryRef } from '../core/model.ts';
 import { policyFor } from '../core/policy.ts';
 import { isPlain, isServedRepository, ownerOf, watchedBranches } from '../core/serving.ts';
-import { isAllowed, wishesLookedAt } from './command.ts';
+import { descriptionAsks, isAllowed, wishesLookedAt } from './command.ts';
 import type { DelayedEffect, HandlerContext, Outcome } from './handler.ts';
 import { nothing } from './handler.ts';
 import { matchTold } from './matching.ts';
@@ -145,8 +145,13 @@ export async function onPullRequestSeen(
   await context.store.savePullRequest(next);
   const matching = decision.because === 'unmoved' ? [] : matchTold(next, current, context.serving.stacks);
   const requested = requestRun(runId, decision, { repository: current, subject, trigger: 'pull-request', look });
+  // Its description speaks once, when it is opened, and not to a bot that comes years later.
+  const isOpened = known === undefined && decision.because === 'new' && !look.catchUp;
   return {
-    effects: await wishesLookedAt(subject, current, context),
+    effects: [
+      ...(await wishesLookedAt(subject, current, context)),
+      ...(isOpened ? descriptionAsks(event, current) : []),
+    ],
     events: [noted(current, facts), ...endRun(known?.runId, decision), ...requested, ...matching],
   };
 }

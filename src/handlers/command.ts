@@ -39,6 +39,20 @@ export async function onCommentTold(event: EventOf<'comment.told'>, context: Han
   };
 }
 
+/** A pull request may ask in its own words, too. */
+export function descriptionAsks(
+  { subject, snapshot }: EventOf<'pull-request.seen'>,
+  repository: RepositoryRef,
+): DelayedEffect[] {
+  const { asks, number, head, author: actor } = snapshot;
+  if (!asks || !repository.installation) return [];
+  const source = { kind: 'description', number, headSha: head.sha } as const;
+  return [
+    { kind: 'comment.react', repository, target: { kind: 'pull-request', number }, content: 'eyes' },
+    { kind: 'command.inspect', subject, repository, source, ...asks, actor },
+  ];
+}
+
 /** A button of one of our checks: it belongs to the pull request, or branch, whose run it reports. */
 export async function onCheckRerequested(
   event: EventOf<'check.rerequested'>,

@@ -4,6 +4,7 @@ import { matchSubject, neverMatches } from '../core/match-partners.ts';
 import { messages } from '../core/messages.ts';
 import { policyFor } from '../core/policy.ts';
 import { type Stack, stackOf } from '../core/stack.ts';
+import { wishesLookedAt } from './command.ts';
 import type { DelayedEffect, HandlerContext, Outcome } from './handler.ts';
 import { nothing } from './handler.ts';
 
@@ -25,18 +26,20 @@ export function matchTold(
  *  seen by the earlier one too, whatever the order in which their events are handled. */
 export async function onMatchTold(event: EventOf<'match.told'>, { store, serving }: HandlerContext): Promise<Outcome> {
   const stack = stackOf(serving.stacks, event.repository.name);
-  const found: { pull: PullRequest; effect: DelayedEffect }[] = [];
+  const found: { pull: PullRequest; effects: DelayedEffect[] }[] = [];
   for (const { repository: name } of stack.repositories) {
     const repository = await store.repositoryByName(name);
     if (!repository) continue;
     const { key, installation } = repository;
     const ref = { key, name: repository.name, installation };
     for (const pull of await store.pullRequestsFrom(key, event.branch)) {
-      found.push({ pull, effect: { kind: 'inspect.partners', subject: pull.subject, repository: ref } });
+      // Whoever waits to be merged after it looks, too.
+      const wishes = await wishesLookedAt(pull.subject, ref, { store });
+      found.push({ pull, effects: [{ kind: 'inspect.partners', subject: pull.subject, repository: ref }, ...wishes] });
     }
   }
   if (found.length < 2) return nothing;
-  return { effects: found.filter(({ pull }) => pull.state === 'open').map(({ effect }) => effect), events: [] };
+  return { effects: found.filter(({ pull }) => pull.state === 'open').flatMap(({ effects }) => effects), events: [] };
 }
 
 /** Its partners are others now: it is tested again, or its readers are told. */
@@ -47,6 +50,9 @@ export async function onPartnersSeen(event: EventOf<'partners.seen'>, context: H
   if (pull?.state !== 'open' || pull.runId !== runId) return nothing;
   const run = await context.store.run(runId);
   if (!run) return nothing;
+  // What it was tested with has landed, as it was tested: who asked for it to be merged need not wait for another test.
+  const isWanted = (await context.store.mergeRequests(subject)).some(({ state }) => state === 'open');
+  if (isWanted && news.every(({ because }) => because === 'merged')) return nothing;
   const notes = news.map(({ why }) => why);
   if (policyFor(context.serving.policy, pull.baseRef).partners === 'note') {
     return { effects: [], events: [{ kind: 'run.noted', runId, notes }] };

@@ -16,6 +16,8 @@ export async function onTick(event: EventOf<'tick'>, context: HandlerContext): P
     case 'azure':
     case 'obs':
       return { effects: buildPolls(event.source, context), events: [] };
+    case 'house':
+      return { effects: [{ kind: 'retention.sweep' }], events: [] };
   }
 }
 

@@ -9,8 +9,8 @@ import { NotBegun, Turns } from './turns.ts';
  * Claims rows and has them worked on, several at a time; backs off and parks what fails; renews leases; drains on stop.
  *
  * The worker alone catches: a fault that says `retry: false` parks at once, one that names `retryAfterMs` lets the lane
- * rest, anything else is tried again, later and later, and parked after the last try. A parked row, and one that is
- * tried again, is told to the run it works for.
+ * rest, what says `retry: true` is tried for as long as it takes, and anything else, probably our own mistake, is parked
+ * after a few tries. A parked row, and one that is tried again, is told to the run it works for.
  */
 export interface WorkerOptions {
   queue: Queue;
@@ -47,10 +47,11 @@ export class TryLater extends Error {
   }
 }
 
-/** Tries before a row is parked. With the back-off below, an hour and a half. */
+/** Tries before a row is parked. */
 const MOST_TRIES = 24;
-/** From this try on, what says `keepTrying` is not counted: a minute apart, for as long as it takes. */
-const PATIENT_TRIES = 7;
+/** From this try on, what could be mended by waiting is not counted: two minutes apart, for as long as it takes. An outage
+ *  of days must not cost a check its end; what it waits for is said on the site, and on the check of its run. */
+const PATIENT_TRIES = 8;
 /** What is probably our own bug is not tried so often. */
 const MOST_TRIES_OF_BUGS = 5;
 
@@ -250,7 +251,9 @@ async function putBack(
   const { queue, log, random } = options;
   const message = error instanceof Error ? error.message : String(error);
   const isUnbegun = error instanceof NotBegun;
-  if (aborted || isUnbegun || options.isAway(error)) {
+  const { retry, retryAfterMs } = error as { retry?: boolean; retryAfterMs?: number };
+  // Who says `retry` speaks of a world of his own, though its connections break as the database's do.
+  if (aborted || isUnbegun || (retry === undefined && options.isAway(error))) {
     await queue.fail(row, { error: message, afterMs: aborted || isUnbegun ? 0 : 1_000, uncounted: true });
     return;
   }
@@ -259,10 +262,9 @@ async function putBack(
     await queue.fail(row, { error: message, afterMs });
     return;
   }
-  const { retry, retryAfterMs, keepTrying } = error as { retry?: boolean; retryAfterMs?: number; keepTrying?: boolean };
-  const uncounted = keepTrying === true && row.tries >= PATIENT_TRIES;
+  const uncounted = retry === true && row.tries >= PATIENT_TRIES;
   if (retryAfterMs !== undefined && row.table === 'effect') await queue.restLane(row.order, retryAfterMs, message);
-  const most = retry === undefined ? MOST_TRIES_OF_BUGS : retry ? MOST_TRIES : 0;
+  const most = retry === undefined ? MOST_TRIES_OF_BUGS : retry ? PATIENT_TRIES : 0;
   const afterMs =
     uncounted || row.tries < most ? Math.max(retryAfterMs ?? 0, backOffMs(row.tries, random())) : undefined;
   const fields = { err: error, row: row.id, key: row.key, tries: row.tries, afterMs };

@@ -41,7 +41,7 @@ export class PackedIndex {
 
   /** Undefined when it was never packed, or when the archive has it no longer. */
   async find(sha: string, options: PackOptions): Promise<PackedSource | undefined> {
-    const packed = await this.read(nameOf(sha, options));
+    const packed = await this.read(nameOf(sha, options), 'use');
     if (!packed || packed.tarSize > (options.maxBytes ?? Number.POSITIVE_INFINITY)) return undefined;
     return packed;
   }
@@ -69,11 +69,11 @@ export class PackedIndex {
     }
   }
 
-  private async read(name: string): Promise<PackedSource | undefined> {
+  private async read(name: string, use?: 'use'): Promise<PackedSource | undefined> {
     if (!this.archive.stat) return undefined;
     const text = await readFile(join(this.folder, name), 'utf8').catch(ignoreMissing);
     const packed = text === undefined ? undefined : parsePacked(text);
-    return packed && (await this.archive.stat(packed.sha256)) ? packed : undefined;
+    return packed && (await this.archive.stat(packed.sha256, use)) ? packed : undefined;
   }
 }
 

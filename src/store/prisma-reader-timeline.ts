@@ -28,8 +28,10 @@ export async function readTimeline(
       CASE WHEN pg_column_size(payload) <= ${MOST_BYTES} THEN payload END AS payload
     FROM event
     WHERE subject = ${runSubject(id)} OR (subject = ${subject}
-      AND due_at >= COALESCE((SELECT max(created_at) FROM run WHERE subject = ${subject} AND id < ${id}), '-infinity')
-      AND due_at < COALESCE((SELECT min(created_at) FROM run WHERE subject = ${subject} AND id > ${id}), 'infinity'))
+      AND due_at >= COALESCE((
+        SELECT created_at FROM run WHERE subject = ${subject} AND id < ${id} ORDER BY id DESC LIMIT 1), '-infinity')
+      AND due_at < COALESCE((
+        SELECT created_at FROM run WHERE subject = ${subject} AND id > ${id} ORDER BY id LIMIT 1), 'infinity'))
     ORDER BY due_at DESC, seq DESC LIMIT ${limit + 1}`;
   const rows = found.slice(0, limit).map((line) => ({
     key: line.key,

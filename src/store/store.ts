@@ -1,6 +1,7 @@
 import type { Branch, PullRequest } from '../core/change.ts';
 import type { MergeDecision, MergeRequest } from '../core/merge-request.ts';
 import type { Run } from '../core/model.ts';
+import type { ArchiveUse, OutputAge, RowAge } from '../core/retention.ts';
 
 /** PORT. What handlers and effects know: rows as values of `core/`. */
 export interface Knowledge {
@@ -74,4 +75,65 @@ export interface Repository {
   state: 'watched' | 'refused' | 'removed';
   why?: string;
   installation?: string;
+}
+
+/** A page: at most `limit` rows whose ids come after `after`; from the beginning without it. */
+export interface Page {
+  after?: string;
+  limit: number;
+}
+
+/** PORT. What retention looks at, in pages by id, and where it notes what it has removed. `before`: only what ended
+ *  earlier can be old. */
+export interface RetentionStore {
+  /** Source archives of which at least one run ended before. */
+  archives(before: Date, page: Page): Promise<StoredArchive[]>;
+  artifacts(before: Date, page: Page): Promise<StoredOutput[]>;
+  logs(before: Date, page: Page): Promise<StoredOutput[]>;
+  /** The next `limit` events: those among them that still have a payload and could be old; `next` is absent at the end. */
+  payloads(before: Date, page: Page): Promise<{ rows: StoredPayload[]; next?: string }>;
+  /** How many done effects are old. */
+  countEffects(before: Date): Promise<number>;
+  archivesRemoved(sha256s: string[], at: Date): Promise<void>;
+  artifactsRemoved(ids: string[], at: Date): Promise<void>;
+  logsRemoved(ids: string[], at: Date): Promise<void>;
+  /** Their keys, and all that is told about them beside the payload, stay. */
+  removePayloads(ids: string[]): Promise<void>;
+  /** At most `limit`; answers how many went. */
+  removeEffects(before: Date, limit: number): Promise<number>;
+  /** Repositories that may have a mirror. */
+  mirrored(page: Page): Promise<{ key: string; name: string }[]>;
+  /** Commits that open pull requests, unfinished runs, and runs whose archives stay refer to, in any repository. */
+  neededCommits(): Promise<string[]>;
+}
+
+/** `id`: its sha256. `isElsewhere`: an artifact or a payload has the same bytes. */
+export interface StoredArchive {
+  id: string;
+  size: number;
+  repository: string;
+  sha: string;
+  uses: ArchiveUse[];
+  isElsewhere: boolean;
+}
+
+/** `id`: the artifact's, or the attempt's. `sha256`: of an artifact; `isElsewhere`: something that stays has the same
+ *  bytes. */
+export interface StoredOutput extends OutputAge {
+  id: string;
+  runId: string;
+  /** `local / test`, and of an artifact its own name after it. */
+  name: string;
+  size: number;
+  sha256?: string;
+  isElsewhere: boolean;
+}
+
+/** `size`: about what is stored of it in the row. `rawSha256`: the rest, in the archive. */
+export interface StoredPayload extends RowAge {
+  id: string;
+  key: string;
+  size: number;
+  rawSha256?: string;
+  isElsewhere: boolean;
 }

@@ -140,7 +140,7 @@ test('a re-test says of which run, and what asked for it', async () => {
 
 test('a run that waits says which word releases it, who may say it, and where', async () => {
   const page = await pageOf(aRun({ state: 'waiting', verdict: undefined, finishedAt: undefined, fork: true }));
-  assert.match(page, /<code class="command" data-copy>\{re-test\}<\/code>/);
+  assert.match(page, /<code class="command keep" data-copy>\{re-test\}<\/code>/);
   assert.match(seen(page), /Somebody who may write to rakudo\/rakudo has to allow the test of this head/);
   assert.match(page, /<a href="https:\/\/github\.example\/rakudo\/rakudo\/pull\/7">pull request #7<\/a>/);
 });

@@ -86,9 +86,12 @@ const hasBegun = (runs: { state: string }[]): boolean => runs.every(({ state }) 
 
 const TROUBLED_REQUESTS = 150;
 const OUTAGE_REQUESTS = 30;
+const LOST_CHECKS = 3;
 
 function makeTrouble(world: ChaosWorld, dice: Dice): void {
   const { faults } = world.github;
+  const makesCheck = (method: string, path: string) => method === 'POST' && path.endsWith('/check-runs');
+  faults.api({ match: makesCheck, answer: 'lost', times: LOST_CHECKS });
   faults.api({ match: () => true, answer: 'reset', times: OUTAGE_REQUESTS });
   faults.api({ match: () => dice.next() < 0.1, answer: 'secondary-limit', times: 3, retryAfter: 1 });
   const answers: ApiFaultAnswer[] = [500, 502, 503, 'reset', 'lost'];

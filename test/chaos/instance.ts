@@ -9,13 +9,23 @@ const READY_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 30_000;
 const LOG_KEPT = 60_000;
 
+/** At which step it shall die (see die.ts). */
+export interface Death {
+  step: string;
+  /** 1: the first time. */
+  time: number;
+}
+
 export interface InstanceOptions {
   /** Its working directory, with an rcb.yaml. */
   dir: string;
   env: Record<string, string>;
-  /** The step at which it shall die; absent: none. */
-  dieAt?: number;
+  /** Absent: it lives. */
+  death?: Death;
 }
+
+/** How often each step was taken. */
+export type Steps = Record<string, number>;
 
 export class Instance {
   /** Where it listens; undefined until it is ready, and when it died before that. */
@@ -24,17 +34,17 @@ export class Instance {
   diedAt: string | undefined;
   readonly #child: ChildProcess;
   readonly #ended: Promise<unknown>;
-  readonly #counted: ((steps: number) => void)[] = [];
+  readonly #counted: ((steps: Steps) => void)[] = [];
   #log = '';
 
-  constructor({ dir, env, dieAt }: InstanceOptions) {
+  constructor({ dir, env, death }: InstanceOptions) {
     const preload = join(import.meta.dirname, 'die.ts');
     this.#child = spawn(process.execPath, ['--import', preload, join(root, 'src', 'cli.ts'), 'start'], {
       cwd: dir,
       // A group of its own: Ctrl-C ends the judge, and the judge ends what it started.
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...env, ...(dieAt === undefined ? {} : { RCB_DIE_AT: String(dieAt) }) },
+      env: { ...env, ...(death ? { RCB_DIE_ON: death.step, RCB_DIE_AT: String(death.time) } : {}) },
     });
     this.#ended = once(this.#child, 'exit');
     createInterface({ input: this.#child.stdout! }).on('line', (line) => this.#read(line));
@@ -74,12 +84,17 @@ export class Instance {
     }
   }
 
-  /** How many steps it has taken. */
-  async steps(): Promise<number> {
+  /** What it has done so far. */
+  async steps(): Promise<Steps> {
     return new Promise((resolve) => {
       this.#counted.push(resolve);
       this.#child.kill('SIGUSR2');
     });
+  }
+
+  /** It shall die at whatever it does next. */
+  hurry(): void {
+    this.#child.kill('SIGUSR1');
   }
 
   async kill(): Promise<void> {
@@ -107,8 +122,8 @@ export class Instance {
     this.#keep(line);
     const [, death] = /^DIED AT (.*)$/.exec(line) ?? [];
     if (death !== undefined) this.diedAt = death;
-    const [, steps] = /^STEPS (\d+)$/.exec(line) ?? [];
-    if (steps !== undefined) this.#counted.shift()?.(Number(steps));
+    const [, steps] = /^STEPS (.*)$/.exec(line) ?? [];
+    if (steps !== undefined) this.#counted.shift()?.(JSON.parse(steps) as Steps);
   }
 
   #keep(line: string): void {

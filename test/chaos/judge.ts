@@ -69,7 +69,7 @@ function judgeFinals(world: ChaosWorld, runs: RunJson[], { lost }: Verdict): voi
     const newest = runs.filter((run) => isOf(run, final)).at(-1);
     if (!newest) lost.push(`${final.label} has no run`);
     else if (newest.change.sha !== final.sha) {
-      lost.push(`the newest run of ${final.label} is of ${world.story.labelOf(newest.change.sha)}`);
+      lost.push(`the newest run of ${final.label} is of ${world.story.labelOf(final.repo, newest.change.sha)}`);
     } else if (newest.verdict !== final.verdict) {
       const said = `${newest.state}, ${newest.verdict}${newest.why ? ` (${newest.why})` : ''}`;
       lost.push(`the newest run of ${final.label} is ${said}, and must be ${final.verdict}`);
@@ -86,14 +86,17 @@ function judgeCounts(world: ChaosWorld, runs: RunJson[], { lost, duplicated }: V
   for (const run of runs) {
     const key = `${run.repository}#${run.change.number} ${run.change.sha}`;
     counts.set(key, [...(counts.get(key) ?? []), run]);
-    if (run.state !== 'finished') lost.push(`a run of ${world.story.labelOf(run.change.sha)} is ${run.state}`);
+    if (run.state !== 'finished')
+      lost.push(`a run of ${world.story.labelOf(run.repository, run.change.sha)} is ${run.state}`);
   }
   for (const [first, ...others] of counts.values()) {
     const { repository, change } = first!;
     const told = world.story.toldOf(repository, change.number, change.sha);
     if (1 + others.length <= told) continue;
     const ends = [first!, ...others].map(({ id, verdict, trigger }) => `${id} by ${trigger}: ${verdict}`);
-    duplicated.push(`${world.story.labelOf(change.sha)} was told ${told} times and has the runs ${ends.join(', ')}`);
+    duplicated.push(
+      `${world.story.labelOf(repository, change.sha)} was told ${told} times and has the runs ${ends.join(', ')}`,
+    );
   }
 }
 
@@ -101,9 +104,10 @@ type CheckRun = ReturnType<ChaosWorld['github']['checkRuns']>[number];
 
 function judgeChecks(world: ChaosWorld, runs: RunJson[], verdict: Verdict): void {
   const { story, github } = world;
-  const all = story.shas().flatMap(({ repo, sha }) => github.checkRuns(repo, sha));
-  for (const check of all) {
-    const label = `the check "${check.name}" of ${story.labelOf(check.head_sha)}`;
+  const found = story.shas().flatMap(({ repo, sha }) => github.checkRuns(repo, sha).map((check) => ({ repo, check })));
+  const all = found.map(({ check }) => check);
+  for (const { repo, check } of found) {
+    const label = `the check "${check.name}" of ${story.labelOf(repo, check.head_sha)}`;
     if (check.status !== 'completed') verdict.lost.push(`${label} is ${check.status}`);
     if (!runs.some((run) => isOfRun(check, run))) verdict.duplicated.push(`${label} is of no run that there is`);
   }
@@ -111,7 +115,7 @@ function judgeChecks(world: ChaosWorld, runs: RunJson[], verdict: Verdict): void
     judgeChecksOf(
       run,
       all.filter((check) => isOfRun(check, run)),
-      story.labelOf(run.change.sha),
+      story.labelOf(run.repository, run.change.sha),
       verdict,
     );
 }
@@ -150,7 +154,7 @@ async function judgeBuilds(world: ChaosWorld, runs: RunJson[], { lost, duplicate
   for (const run of runs) {
     const times = begun.get(run.id) ?? 0;
     begun.delete(run.id);
-    const label = `run ${run.id} of ${world.story.labelOf(run.change.sha)}`;
+    const label = `run ${run.id} of ${world.story.labelOf(run.repository, run.change.sha)}`;
     const attempts = run.builds.flatMap(({ jobs }) => jobs).reduce((sum, { attempt }) => sum + attempt, 0);
     if (run.verdict === 'passed' && times === 0) lost.push(`${label} passed, and no build of it was ever begun`);
     if (times > Math.max(attempts, 1)) duplicated.push(`${label} was built ${times} times in ${attempts} attempts`);

@@ -1,19 +1,18 @@
 /**
- * The bot is killed at every step of a run in turn, and started again. A story has several kills, each at another step
- * from its start: some hit the start itself, some what people did just now, some the recovery from the kill before.
+ * The bot is killed at every step of a run in turn, and started again. A story has several kills, each at another step:
+ * some hit the start itself, some what people did just now, some the recovery from the kill before.
  */
 import { Dice } from './dice.ts';
-import type { Instance } from './instance.ts';
+import type { Death, Instance, Steps } from './instance.ts';
 import { judge, untilThere, type Verdict } from './judge.ts';
 import { type Act, drawActs, OWNER } from './story.ts';
 import { type ChaosWorld, openWorld } from './world.ts';
 
 export interface KillStory {
-  /** For `RCB_CHAOS_ONLY`. */
   title: string;
   seed: string;
-  /** The steps at which the instances die, one after the other. */
-  steps: number[];
+  /** One after the other. */
+  plan: Death[];
   /** A second instance lives all the time. */
   bystander: boolean;
 }
@@ -28,46 +27,51 @@ export interface KillVerdict extends Verdict {
 const KILLS_PER_STORY = 8;
 const BYSTANDER_EVERY = 4;
 const REPO = `${OWNER}/tool`;
+/** When the step does not come by then (nothing of this kind is left to do), any other is as good. */
+const STEP_DEADLINE_MS = 6_000;
 const DEATH_DEADLINE_MS = 60_000;
 
-/** How many steps an undisturbed instance takes until a new repository, and then a pull request, has its verdict:
- *  whichever is more. */
-export async function measureSteps(): Promise<number> {
+/** The steps that an undisturbed instance takes until a new repository, and then a pull request, has its verdict. */
+export async function measureSteps(): Promise<Steps> {
   const world = await openWorld({ repositories: [REPO] });
   try {
     const instance = await world.start();
-    const started = await instance.steps();
     await untilThere(world);
-    const takenUp = await instance.steps();
     await world.story.perform({ act: 'open', pull: 1, repo: REPO, how: 'fails' });
     await untilThere(world);
-    return Math.max(takenUp, started + (await instance.steps()) - takenUp);
+    return await instance.steps();
   } finally {
     await world.stop();
   }
 }
 
-/** Stories with so many kills in all, spread evenly over the steps of a run and dealt out by the seed. */
-export function planKills(kills: number, steps: number, seed: string): KillStory[] {
+/** Stories with so many kills in all. Every step has its turn before one is taken a second time; the seed deals. */
+export function planKills(kills: number, steps: Steps, seed: string): KillStory[] {
   const dice = new Dice(`${seed} kills`);
-  const spread = Array.from({ length: kills }, (_, index) => 1 + Math.floor(((index + dice.next()) / kills) * steps));
-  const dealt = dice.shuffled(spread);
+  const rounds: Death[] = [];
+  for (let time = 1; rounds.length < kills; time += 1) {
+    const often = Object.keys(steps).filter((step) => time === 1 || steps[step]! >= time);
+    // What happens once can be hit again, in another state of affairs.
+    const round = often.length > 0 ? often : Object.keys(steps);
+    rounds.push(...dice.shuffled(round.sort()).map((step) => ({ step, time: often.length > 0 ? time : 1 })));
+  }
+  const dealt = rounds.slice(0, kills);
   return Array.from({ length: Math.ceil(kills / KILLS_PER_STORY) }, (_, index) => ({
     title: `kills ${index + 1}`,
     seed: `${seed} kills ${index + 1}`,
-    steps: dealt.slice(index * KILLS_PER_STORY, (index + 1) * KILLS_PER_STORY),
+    plan: dealt.slice(index * KILLS_PER_STORY, (index + 1) * KILLS_PER_STORY),
     bystander: index % BYSTANDER_EVERY === BYSTANDER_EVERY - 1,
   }));
 }
 
-export async function tellWithKills({ seed, steps, bystander }: KillStory): Promise<KillVerdict> {
+export async function tellWithKills({ seed, plan, bystander }: KillStory): Promise<KillVerdict> {
   const world = await openWorld({ repositories: [REPO] });
   const deaths: string[] = [];
   try {
     const other = bystander ? await world.start() : undefined;
     // Nothing is done before the first of them: what it meets is a repository that is new.
-    const acts = [undefined, ...drawActs(new Dice(seed), { repositories: [REPO], pulls: 2, acts: steps.length - 1 })];
-    for (const [index, step] of steps.entries()) deaths.push(await dieAt(world, step, acts[index], other));
+    const acts = [undefined, ...drawActs(new Dice(seed), { repositories: [REPO], pulls: 2, acts: plan.length - 1 })];
+    for (const [index, death] of plan.entries()) deaths.push(await die(world, death, acts[index], other));
     await world.start();
     return { ...(await judge(world)), kills: deaths.length, deaths, log: world.logs() };
   } finally {
@@ -76,14 +80,17 @@ export async function tellWithKills({ seed, steps, bystander }: KillStory): Prom
 }
 
 /** Answers what it died at. When it died before it could be told of the act, nobody was there to be told. */
-async function dieAt(world: ChaosWorld, step: number, act: Act | undefined, other?: Instance): Promise<string> {
-  const instance = await world.start(step);
+async function die(world: ChaosWorld, death: Death, act: Act | undefined, other?: Instance): Promise<string> {
+  const instance = await world.start(death);
   if (!instance.isAlive && other) world.deliverTo(other);
   if (act) await world.story.perform(act);
+  const hurry = setTimeout(() => instance.hurry(), STEP_DEADLINE_MS);
   const impatience = setTimeout(() => void instance.kill(), DEATH_DEADLINE_MS);
   await instance.died();
+  clearTimeout(hurry);
   clearTimeout(impatience);
   if (other) world.deliverTo(other);
   await world.endLeasesOf(instance);
-  return `${instance.diedAt}${act ? ` (${act.act})` : ''}`;
+  const isPlanned = instance.diedAt!.startsWith(death.step);
+  return `${instance.diedAt}${act ? ` (${act.act})` : ''}${isPlanned ? '' : ` instead of ${death.step}`}`;
 }

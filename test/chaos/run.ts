@@ -3,8 +3,7 @@
  * stand-in GitHub. One story is told under faults of all kinds; then the bot is killed -9 at every step of a run in turn.
  * In the end everything must be as if nothing had gone wrong: runs, verdicts, checks, comments, builds that were begun.
  *
- * RCB_CHAOS_KILLS (default 200) and RCB_CHAOS_SEED change it; RCB_CHAOS_ONLY tells only what has this in its title, and
- * RCB_CHAOS_STEPS is the length of a run in steps (default: measured).
+ * RCB_CHAOS_KILLS (default 200) and RCB_CHAOS_SEED change it; RCB_CHAOS_ONLY tells only the story of this title.
  */
 import { trials } from './faults.ts';
 import type { Verdict } from './judge.ts';
@@ -25,8 +24,9 @@ if (!process.env.RCB_TEST_DATABASE_URL) {
 process.on('exit', abandonWorlds);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(130));
 
+const deaths: string[] = [];
 const total = { kills: 0, lost: 0, duplicated: 0 };
-const steps = Number(process.env.RCB_CHAOS_STEPS ?? 0) || (await measureSteps());
+const steps = await measureSteps();
 const killings = planKills(kills, steps, seed).map((story) => ({
   title: story.title,
   run: () => tellWithKills(story),
@@ -34,6 +34,8 @@ const killings = planKills(kills, steps, seed).map((story) => ({
 const waiting = [...trials, ...killings].filter(({ title }) => only === undefined || title === only);
 // Each story waits most of the time: for a poll, a back-off, a start.
 await Promise.all(Array.from({ length: AT_ONCE }, tellWaiting));
+const elsewhere = deaths.filter((death) => death.includes(' instead of ')).length;
+console.error(`${Object.keys(steps).length} different steps; ${elsewhere} kills were at another step than planned`);
 console.log(`${total.kills} kills, ${total.lost} lost, ${total.duplicated} duplicated`);
 process.exitCode = total.lost + total.duplicated > 0 ? 1 : 0;
 
@@ -57,6 +59,7 @@ async function tell(title: string, play: () => Promise<Told>): Promise<void> {
   });
   const seconds = ((performance.now() - started) / 1_000).toFixed(1);
   total.kills += told.kills ?? 0;
+  deaths.push(...(told.deaths ?? []));
   total.lost += told.lost.length;
   total.duplicated += told.duplicated.length;
   const isWell = told.lost.length + told.duplicated.length === 0;
@@ -68,8 +71,6 @@ function explain(title: string, { lost, duplicated, deaths, log }: Told): void {
   for (const death of deaths ?? []) console.error(`  died at ${death}`);
   for (const what of lost) console.error(`  LOST: ${what}`);
   for (const what of duplicated) console.error(`  DUPLICATED: ${what}`);
-  console.error(
-    `  again: RCB_CHAOS_SEED=${seed} RCB_CHAOS_KILLS=${kills} RCB_CHAOS_STEPS=${steps} RCB_CHAOS_ONLY="${title}"`,
-  );
+  console.error(`  again: RCB_CHAOS_SEED=${seed} RCB_CHAOS_KILLS=${kills} RCB_CHAOS_ONLY="${title}"`);
   console.error(log.slice(-LOG_SHOWN));
 }

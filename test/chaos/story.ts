@@ -131,7 +131,7 @@ export class Story {
   finals(): Final[] {
     const verdictOf = (sha: string) => (this.#hows.get(sha) === 'fails' ? 'failed' : 'passed');
     const final = (repo: string, sha: string, number?: number): Final => ({
-      label: this.labelOf(sha),
+      label: this.labelOf(repo, sha),
       repo,
       number,
       sha,
@@ -165,9 +165,9 @@ export class Story {
   }
 
   /** For people. */
-  labelOf(sha: string): string {
-    const found = [...this.#labels].find(([key]) => key.endsWith(sha));
-    return found ? `${found[1]} (${sha.slice(0, 10)})` : `a commit that nobody was told of (${sha.slice(0, 10)})`;
+  labelOf(repo: string, sha: string): string {
+    const label = this.#labels.get(`${repo} ${sha}`) ?? `a commit of ${repo} that nobody was told of`;
+    return `${label} (${sha.slice(0, 10)})`;
   }
 
   async #open({ pull, repo, how }: Extract<Act, { act: 'open' }>): Promise<void> {
@@ -217,8 +217,6 @@ export class Story {
     const first = this.#files('passes');
     const [passed, head] = await this.#github.push(repo, 'main', [{ files: first }, { files: this.#files(how) }]);
     this.#label(repo, passed!, `${repo} main, a commit that was pushed together with a newer one`);
-    // The stand-in moves the branch commit by commit: a poll may see it here.
-    this.#tell(repo, undefined, passed!);
     this.#main(repo, head!, how);
   }
 

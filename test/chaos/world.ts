@@ -7,7 +7,7 @@ import pg from 'pg';
 import { type StandInGitHub, startGitHub } from '../standins/github/index.ts';
 import { createServerDatabase, testDatabase } from '../support/database.ts';
 import type { RunJson } from '../support/world.ts';
-import { Instance } from './instance.ts';
+import { type Death, Instance } from './instance.ts';
 import { OWNER, Story } from './story.ts';
 
 const YAML = `owners: [${OWNER}]
@@ -51,8 +51,8 @@ export class ChaosWorld {
   }
 
   /** Start an instance, and wait until it is ready or died at its step. GitHub delivers to the one that started last. */
-  async start(dieAt?: number): Promise<Instance> {
-    const instance = new Instance({ dir: this.#dir, env: this.#env(), dieAt });
+  async start(death?: Death): Promise<Instance> {
+    const instance = new Instance({ dir: this.#dir, env: this.#env(), death });
     this.instances.push(instance);
     if (await instance.ready()) this.deliverTo(instance);
     return instance;

@@ -7,6 +7,7 @@ import { formatMistakes } from '../../src/config/mistake.ts';
 import { openLog } from '../../src/log.ts';
 import { startRcb } from '../../src/main.ts';
 import { type StandInGitHub, startGitHub } from '../standins/github/index.ts';
+import { AZURE_DEVOPS_TOKEN, AZURE_HOOK_PASSWORD, startAzure } from './azure.ts';
 import { endBuilds } from './builds.ts';
 import { startPlay } from './play.ts';
 import { Playground } from './playground.ts';
@@ -73,11 +74,14 @@ async function start(options: DemoOptions, undo: (() => Promise<void>)[], stop: 
   const play = await startPlay({ port: ports.play, playground, siteUrl });
   undo.push(() => play.stop());
 
+  const azure = await startAzure(playground);
+  undo.push(() => azure.stop());
+
   const logFile = join(dataDir, 'rcb.log');
   const logStream = createWriteStream(logFile, { flags: 'a', mode: 0o600 });
   undo.push(() => new Promise((done) => logStream.end(done)));
   undo.push(() => endBuilds(join(dataDir, 'local', 'local')));
-  const rcb = await startRcb(demoConfig(github, ports.site, dataDir), {
+  const rcb = await startRcb(demoConfig(github, azure.url, ports.site, dataDir), {
     log: openLog('info', logStream),
     random: options.random,
     environment: { PATH: options.path },
@@ -85,6 +89,7 @@ async function start(options: DemoOptions, undo: (() => Promise<void>)[], stop: 
     demoUrl: play.url,
   });
   undo.push(() => rcb.stop(1_000));
+  azure.deliverTo(`${rcb.publicUrl}/hooks/azure`);
   github.deliverTo(`${rcb.publicUrl}/api/github/webhooks`);
   undo.push(async () => github.deliverTo(undefined));
   await playground.install();
@@ -101,7 +106,7 @@ async function requireEmpty(dataDir: string): Promise<void> {
 }
 
 /** Made by hand: whatever is set for a real bot on this machine, the demo does not see it. */
-function demoConfig(github: StandInGitHub, port: number, dataDir: string) {
+function demoConfig(github: StandInGitHub, azureUrl: string, port: number, dataDir: string) {
   const env = {
     APP_ID: String(github.appId),
     PRIVATE_KEY: github.privateKey,
@@ -111,15 +116,21 @@ function demoConfig(github: StandInGitHub, port: number, dataDir: string) {
     HOST: '127.0.0.1',
     PORT: String(port),
     RCB_DATA_DIR: dataDir,
+    AZURE_DEVOPS_TOKEN,
+    AZURE_HOOK_PASSWORD,
   };
-  const loaded = loadConfig(env, { read: (path) => (path.endsWith('rcb.yaml') ? Buffer.from(YAML) : undefined) });
+  const yaml = yamlWith(azureUrl);
+  const loaded = loadConfig(env, { read: (path) => (path.endsWith('rcb.yaml') ? Buffer.from(yaml) : undefined) });
   if ('mistakes' in loaded) throw new Error(formatMistakes(loaded.mistakes));
   return loaded.config;
 }
 
-const YAML = `
+const yamlWith = (azureUrl: string) => `
 owners: [acme]
-backends: [{ name: local, kind: local, slots: 2, timeout: 300, silence: 60 }]
+backends:
+  - { name: local, kind: local, slots: 2, timeout: 300, silence: 60 }
+  - { name: azure, kind: azure, url: "${azureUrl}", project: raku, pipeline: 7, secrets: none, credentialHosts: ["localhost:*"] }
+poll: { azure: 1 }
 limits: { writeSpacing: 0 }
 `;
 

@@ -30,6 +30,7 @@ export class Playground {
   readonly github: StandInGitHub;
   readonly #pulls: OpenedPull[] = [];
   readonly #headRepositories = new Map<number, string>();
+  readonly #kinds = new Map<string, ChangeKind>();
   #serial = 0;
   #fork: string | undefined;
 
@@ -60,8 +61,14 @@ export class Playground {
       files: changedFiles(isFork ? 'passing' : kind, this.#serial),
     });
     this.#headRepositories.set(pull.number, headRepo);
+    this.#kinds.set(pull.headSha, isFork ? 'passing' : kind);
     this.#pulls.unshift(pull);
     return pull;
+  }
+
+  /** What a commit does to the tests. */
+  kindOf(sha: string): ChangeKind {
+    return this.#kinds.get(sha) ?? 'passing';
   }
 
   /** Push a commit to a pull request's branch; answers its sha. */
@@ -116,8 +123,10 @@ export class Playground {
     return pull;
   }
 
-  #commit(repo: string, branch: string, kind: ChangeKind, message: string, author: string): Promise<string> {
-    return this.github.commit(repo, branch, { files: changedFiles(kind, ++this.#serial), message, author });
+  async #commit(repo: string, branch: string, kind: ChangeKind, message: string, author: string): Promise<string> {
+    const sha = await this.github.commit(repo, branch, { files: changedFiles(kind, ++this.#serial), message, author });
+    this.#kinds.set(sha, kind);
+    return sha;
   }
 
   async #forkOfStranger(): Promise<string> {

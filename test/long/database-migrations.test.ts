@@ -188,6 +188,9 @@ describe('the migrations in prisma/migrations', () => {
     };
   }
 
+  /** As PostgreSQL tells it, where the condition is none on a text. */
+  const indexed = (name: string, told: string): string => `CREATE INDEX ${name} ON public.${told}`;
+
   test('have these partial indexes, and no others', async () => {
     const world = await testDatabase();
     try {
@@ -196,14 +199,24 @@ describe('the migrations in prisma/migrations', () => {
       assert.deepEqual(
         rows.map((row) => row.indexdef.replace(/^CREATE (UNIQUE )?INDEX \w+ ON public\.(.*)::text\)$/, '$1$2')),
         [
+          indexed('artifact_id_kept_idx', 'artifact USING btree (id) WHERE (removed_at IS NULL)'),
+          indexed(
+            'attempt_id_log_kept_idx',
+            'attempt USING btree (id) WHERE ((log_removed_at IS NULL) AND (log_bytes IS NOT NULL))',
+          ),
           "effect USING btree (due_at, id) WHERE (state = 'pending'",
           "UNIQUE effect USING btree (kind, target) WHERE (state = 'pending'",
           "effect USING btree (lane, due_at, id) WHERE (state = 'pending'",
           "UNIQUE effect USING btree (lane) WHERE (state = 'running'",
           "event USING btree (due_at, seq) WHERE (state = 'pending'",
+          indexed('event_raw_sha256_idx', 'event USING btree (raw_sha256) WHERE (raw_sha256 IS NOT NULL)'),
           "event USING btree (retry_at) WHERE (state = 'pending'",
           "event USING btree (subject, due_at, seq) WHERE (state = 'pending'",
           "UNIQUE event USING btree (subject) WHERE (state = 'running'",
+          indexed(
+            'source_archive_sha256_kept_idx',
+            'source USING btree (archive_sha256) WHERE ((archive_removed_at IS NULL) AND (archive_sha256 IS NOT NULL))',
+          ),
         ],
       );
     } finally {

@@ -224,8 +224,12 @@ export class RunStory {
   effects: RunStep['effects'];
   readonly context: RunContext;
 
-  constructor(request: Partial<RunRequest> = {}, backends: string[] = ['local']) {
-    this.context = { now: NOW, newId: counter(), backends };
+  constructor(
+    request: Partial<RunRequest> = {},
+    backends: string[] = ['local'],
+    more: Pick<RunContext, 'observing' | 'isNewest'> = {},
+  ) {
+    this.context = { now: NOW, newId: counter(), backends, ...more };
     const step = startRun('01RUN', aRequest(request), this.context);
     this.run = step.run;
     this.effects = step.effects;

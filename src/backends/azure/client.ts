@@ -337,7 +337,7 @@ function isSignIn(status: number | undefined, type: string, headers: Headers): b
   );
 }
 
-const signInError = () => new BackendError('misconfigured', words.signIn, { retry: true, retryAfterMs: 60_000 });
+const signInError = () => new BackendError('misconfigured', words.signIn, { retry: true, retryAfterMs: 10_000 });
 /** It wants credentials, and may not have ours. */
 const strangerError = (what: string, url: URL) => new RefusedError(words.stranger(what, url.host), 401, '');
 const notThat = (what: string, type: string) =>

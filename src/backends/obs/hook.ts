@@ -57,9 +57,13 @@ export function parseObsHook(bytes: Buffer, signature: string | undefined, secre
   return { ok: true, changed };
 }
 
+/** The header's value for a body. */
+export const signObsHook = (bytes: Buffer, secret: string): string =>
+  `sha256=${createHmac('sha256', secret).update(bytes).digest('hex')}`;
+
 /** In constant time. */
 function isSigned(bytes: Buffer, signature: string, secret: string): boolean {
-  const right = Buffer.from(`sha256=${createHmac('sha256', secret).update(bytes).digest('hex')}`);
+  const right = Buffer.from(signObsHook(bytes, secret));
   const given = Buffer.from(signature);
   return given.length === right.length && timingSafeEqual(given, right);
 }

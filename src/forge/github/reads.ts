@@ -41,7 +41,7 @@ export async function readPullRequest(
   repository: RepositoryRef,
   number: number,
   signal: AbortSignal,
-): Promise<PullRequestSnapshot | undefined> {
+): Promise<(PullRequestSnapshot & { body: string }) | undefined> {
   const questionIn = ({ at, name }: FoundRepository) => ({
     ...pullQuestion(at, number),
     schema: pullAnswer,
@@ -58,6 +58,7 @@ export async function readPullRequest(
   return {
     number,
     title: pull.title,
+    body: pull.body ?? '',
     state: pull.merged ? 'merged' : pull.state,
     draft: pull.draft,
     head,

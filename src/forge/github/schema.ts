@@ -34,6 +34,7 @@ export const pullAnswer = z.object({
   merged: z.boolean().nullish(),
   draft,
   user: user.nullable(),
+  body: z.string().max(300_000).nullish(),
   head: z.object({ ref, sha, repo: z.object({ id }).nullable() }),
   base: z.object({ ref, sha }),
 });

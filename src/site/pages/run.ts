@@ -120,7 +120,7 @@ function waitingForWord({ forge }: PageContext, { repository }: RunDetails, numb
   const pull = maybeLink(forge.pullRequest(repository, number), `pull request #${number}`);
   return emptyState(
     runPageMessages.waitingHeading,
-    fragment`${runPageMessages.waitingWord(repository)} <code class="command" data-copy>{re-test}</code> (${pull}). ${runPageMessages.waitingRest}`,
+    fragment`${runPageMessages.waitingWord(repository)} <code class="command keep" data-copy>{re-test}</code> (${pull}). ${runPageMessages.waitingRest}`,
   );
 }
 

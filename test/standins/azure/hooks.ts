@@ -25,6 +25,8 @@ export interface Notification {
 export class Hooks {
   readonly subscriptions: Subscription[] = [];
   readonly waiting: Notification[] = [];
+  /** Something waits: the demo has it delivered at once. */
+  onWaiting: () => void = () => {};
   readonly #azure: StandInAzure;
 
   constructor(azure: StandInAzure) {
@@ -47,6 +49,7 @@ export class Hooks {
         this.waiting.push({ subscription, payload: payloadOf(this.#azure, build, subscription) });
       }
     }
+    if (this.waiting.length > 0) this.onWaiting();
   }
 
   /** Sends what waits, in this order, and learns from the answers. */

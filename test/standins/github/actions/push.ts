@@ -45,13 +45,18 @@ export async function pushCommits(
   if (first.from && !head) throw new Error(`There is no ${first.from} to start ${branch} from.`);
   const shas: string[] = [];
   for (const commit of commits) {
-    head = await commitOnto(hub, repository, ref, head, commit);
+    head = await commitOnto(hub, repository, UNDER_WAY, head, commit);
     shas.push(head);
   }
+  // At once: nobody sees a head that was pushed over.
+  await updateRef(repository.dir, ref, head!);
+  await updateRef(repository.dir, UNDER_WAY, NO_SHA);
   const sender = hub.state.user(first.author ?? repository.owner.login);
   await settlePush(hub, repository, sender, [{ ref, before: before ?? NO_SHA, after: head! }]);
   return shas;
 }
+
+const UNDER_WAY = 'refs/stand-in/push';
 
 /** Replace a branch by one new commit on `from` (default: the parent of the branch's head), as `git push --force`. */
 export async function forcePush(

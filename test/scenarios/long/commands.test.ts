@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { until } from '../support/until.ts';
-import { REPO, script, startWorld, type World } from '../support/world.ts';
+import { until } from '../../support/until.ts';
+import { REPO, script, startWorld, type World } from '../../support/world.ts';
 
 /** People type words into comments and press buttons; the bot does what they may ask for, and says what it did not do. */
 describe('commands', () => {

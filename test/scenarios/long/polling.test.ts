@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, beforeEach, describe, test } from 'node:test';
-import { until } from '../support/until.ts';
-import { REPO, type RunJson, script, startWorld, type World } from '../support/world.ts';
+import { until } from '../../support/until.ts';
+import { REPO, type RunJson, script, startWorld, type World } from '../../support/world.ts';
 
 /** Hooks are lost; polling finds what they would have told, and a fact that both tell is one fact. */
 describe('polling', () => {

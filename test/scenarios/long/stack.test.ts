@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { until } from '../support/until.ts';
-import { type RunJson, script, startWorld, type World } from '../support/world.ts';
+import { until } from '../../support/until.ts';
+import { type RunJson, script, startWorld, type World } from '../../support/world.ts';
 
 /** Three repositories that pin one another, as Raku's do, each tested with the right commits of the others. */
 describe('a stack', () => {
@@ -75,7 +75,7 @@ describe('a stack', () => {
   };
 
   test('a commit of rakudo is tested with the nqp that it pins, and the MoarVM that this one pins', async () => {
-    const run = await world.run(await shaOf(RAKUDO));
+    const run = await world.run(await shaOf(RAKUDO), 'finished', PATIENCE);
     assert.equal(run.verdict, 'passed', await logOf(run).catch(() => run.why));
     assert.deepEqual(manifest(run), {
       [RAKUDO]: 'head of main',
@@ -86,7 +86,7 @@ describe('a stack', () => {
   });
 
   test('a commit of MoarVM is tested with the default branches of those that are built with it', async () => {
-    const run = await world.run(await shaOf(MOAR));
+    const run = await world.run(await shaOf(MOAR), 'finished', PATIENCE);
     assert.equal(run.verdict, 'passed', await logOf(run).catch(() => run.why));
     assert.deepEqual(manifest(run), { [RAKUDO]: 'head of main', [NQP]: 'head of main', [MOAR]: 'head of main' });
   });
@@ -98,12 +98,12 @@ describe('a stack', () => {
     await until(async () => {
       const runs = await world.runs(`?sha=${first.headSha}`);
       return runs.some((run) => run.state === 'finished' && commits(run)[NQP] === second.headSha);
-    });
+    }, PATIENCE);
     const run = (await world.runs(`?sha=${first.headSha}`))[0]!;
     assert.equal(manifest(run)[NQP], `pull request #${second.number} has the same branch name`);
-    const other = await world.run(second.headSha);
+    const other = await world.run(second.headSha, 'finished', PATIENCE);
     assert.equal(commits(other)[RAKUDO], first.headSha);
-    await world.quiet();
+    await world.quiet(PATIENCE);
     const partnered = (await world.runs(`?sha=${second.headSha}`)).length;
     assert.equal(partnered, 1, 'who was opened last has its partner from the start');
   });
@@ -116,13 +116,14 @@ describe('a stack', () => {
     await until(
       async () =>
         (await count()) === before + 1 && commits((await world.runs(`?sha=${rakudo!.change.sha}`))[0]!)[NQP] === moved,
+      PATIENCE,
     );
-    await world.quiet();
+    await world.quiet(PATIENCE);
     const [again] = await world.runs(`?sha=${rakudo!.change.sha}`);
     assert.deepEqual([again!.trigger, again!.verdict], ['partner', 'passed']);
     await world.github.close(NQP, 1);
-    await until(async () => (await count()) === before + 2);
-    await world.quiet();
+    await until(async () => (await count()) === before + 2, PATIENCE);
+    await world.quiet(PATIENCE);
     const [alone] = await world.runs(`?sha=${rakudo!.change.sha}`);
     assert.equal(manifest(alone!)[NQP], 'pinned by rakudo 2026.01');
     assert.equal(await count(), before + 2);
@@ -132,7 +133,7 @@ describe('a stack', () => {
     const pull = await world.github.openPullRequest({ repo: NQP, head: 'lands', files: { c: '1' } });
     const base = await world.github.commit(NQP, 'main', { files: { d: '1' } });
     const next = await world.github.commit(NQP, 'lands', { files: { c: '2' } });
-    const run = await world.run(next);
+    const run = await world.run(next, 'finished', PATIENCE);
     assert.equal(run.verdict, 'passed', run.why);
     const source = run.sources.find(({ repository }) => repository === NQP)!;
     assert.deepEqual([source.sha, (source as { base?: string }).base], [next, base]);
@@ -143,10 +144,10 @@ describe('a stack', () => {
 
   test('a conflict with the base is said on the check', async () => {
     const pull = await world.github.openPullRequest({ repo: NQP, head: 'conflicts', files: { e: 'mine\n' } });
-    await world.run(pull.headSha);
+    await world.run(pull.headSha, 'finished', PATIENCE);
     await world.github.commit(NQP, 'main', { files: { e: 'theirs\n' } });
     const next = await world.github.commit(NQP, 'conflicts', { files: { e: 'mine again\n' } });
-    const run = await world.run(next);
+    const run = await world.run(next, 'finished', PATIENCE);
     assert.equal(run.verdict, 'error');
     assert.match(run.why!, /does not merge with main at [0-9a-f]{10}: conflicts in e\./);
     assert.equal((await world.check(next, 'rcb', 'completed', NQP)).conclusion, 'failure');
@@ -159,7 +160,7 @@ describe('a stack', () => {
       head: 'broken-pin',
       files: { [file]: '<<<<<<< HEAD\n2026.01\n=======\n' },
     });
-    const run = await world.run(broken.headSha);
+    const run = await world.run(broken.headSha, 'finished', PATIENCE);
     assert.equal(run.verdict, 'error');
     assert.match(run.why!, /^malformed pin: .*conflict/);
     assert.match((await world.check(broken.headSha, 'rcb', 'completed', RAKUDO)).output.summary!, /<<<<<<< HEAD/);
@@ -168,7 +169,7 @@ describe('a stack', () => {
       head: 'no-such-pin',
       files: { [file]: '2026.01-7-gdeadbeef1\n' },
     });
-    assert.match((await world.run(missing.headSha)).why!, /^pinned revision not found: /);
+    assert.match((await world.run(missing.headSha, 'finished', PATIENCE)).why!, /^pinned revision not found: /);
   });
 
   test('a stranger’s pull request of the same name is not pulled into the run, and that is said', async () => {
@@ -185,9 +186,56 @@ describe('a stack', () => {
       async () => (await world.database.database.prisma.pullRequest.count({ where: { headRef: 'tempting' } })) === 1,
     );
     const own = await world.github.openPullRequest({ repo: NQP, head: 'tempting', files: { y: '1' } });
-    const run = await world.run(own.headSha);
+    const run = await world.run(own.headSha, 'finished', PATIENCE);
     assert.match(manifest(run)[MOAR]!, /^pinned by nqp/);
     const { output } = await world.check(own.headSha, 'rcb', 'completed', NQP);
     assert.match(output.summary!, /its author stranger may not write there/);
+  });
+
+  test('pull requests that were tested together are merged in the order in which they are built', async () => {
+    world.github.setPermission(RAKUDO, 'maintainer', 'write');
+    world.github.setPermission(NQP, 'maintainer', 'write');
+    const { prisma } = world.database.database;
+    const nqp = await world.github.openPullRequest({ repo: NQP, head: 'both-land', files: { m: '1' } });
+    await until(async () => (await prisma.pullRequest.count({ where: { headRef: 'both-land' } })) === 1, PATIENCE);
+    const rakudo = await world.github.openPullRequest({ repo: RAKUDO, head: 'both-land', files: { n: '1' } });
+    for (const pull of [nqp, rakudo]) {
+      await until(async () => (await prisma.pullRequest.count({ where: { headSha: pull.headSha } })) === 1, PATIENCE);
+      const heads = [{ sha: pull.headSha, seenAt: '2026-01-01T00:00:00Z' }];
+      await prisma.pullRequest.updateMany({ where: { headSha: pull.headSha }, data: { heads } });
+    }
+    await world.quiet(PATIENCE);
+    await world.github.comment(RAKUDO, rakudo.number, '{merge on success}', { by: 'maintainer' });
+    const wish = () => prisma.mergeRequest.findFirst({ where: { headSha: rakudo.headSha } });
+    await until(async () => ((await wish())?.decision as { because?: string } | null)?.because === 'partner', PATIENCE);
+    assert.equal(world.github.pull(RAKUDO, rakudo.number).merged, false);
+    await world.github.comment(NQP, nqp.number, '{merge on success}', { by: 'maintainer' });
+    await until(async () => world.github.pull(RAKUDO, rakudo.number).merged, PATIENCE);
+    assert.equal(world.github.pull(NQP, nqp.number).merged, true);
+    await until(
+      async () =>
+        world.github
+          .comments(RAKUDO, rakudo.number)
+          .some(({ body }) => /The pin that names the merged commit/.test(body)),
+      PATIENCE,
+    );
+  });
+
+  test('rakudo#N and nqp#N are open at once, and a command is about the one that it stands in', async () => {
+    const next = (repo: string) => world.github.openIssue(repo, { title: 'a number' }).number;
+    const last = { [RAKUDO]: next(RAKUDO), [NQP]: next(NQP) };
+    while (last[RAKUDO]! < last[NQP]!) last[RAKUDO] = next(RAKUDO);
+    while (last[NQP]! < last[RAKUDO]!) last[NQP] = next(NQP);
+    const opening = [RAKUDO, NQP].map((repo) =>
+      world.github.openPullRequest({ repo, head: `apart-${repo.length}`, files: { o: repo } }),
+    );
+    const both = await Promise.all(opening);
+    assert.equal(both[0]!.number, both[1]!.number);
+    const [first, second] = both as [(typeof both)[0], (typeof both)[0]];
+    await world.run(first.headSha, 'finished', PATIENCE);
+    await world.run(second.headSha, 'finished', PATIENCE);
+    await world.github.comment(RAKUDO, first.number, '{re-test}', { by: 'maintainer' });
+    await until(async () => (await world.runs(`?sha=${first.headSha}`)).length === 2, PATIENCE);
+    assert.equal((await world.runs(`?sha=${second.headSha}`)).length, 1);
   });
 });

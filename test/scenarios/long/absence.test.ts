@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { until } from '../support/until.ts';
-import { REPO, startWorld, type World } from '../support/world.ts';
+import { until } from '../../support/until.ts';
+import { REPO, startWorld, type World } from '../../support/world.ts';
 
 /** The bot was not there: what it missed is taken up once, in turn, and what has a verdict is not built again. */
 describe('an absence', () => {
