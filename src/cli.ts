@@ -81,6 +81,19 @@ program
   );
 
 program
+  .command('retention')
+  .description('remove what is older than rcb.yaml keeps, as a running bot does every hour')
+  .option('--dry-run', 'tell only what would be removed, and why the rest stays')
+  .action(({ dryRun = false }: { dryRun?: boolean }) =>
+    withDatabase(async (database, { dataDir, retention: keep, ...config }) => {
+      const { retentionHere } = await import('./cli/retention.ts');
+      const secrets = config.secrets();
+      const say = (line: string) => console.log(line);
+      await retentionHere({ database, dataDir, secrets, keep, now: new Date(), isDry: dryRun, say });
+    }),
+  );
+
+program
   .command('run')
   .description('test a commit here and now, as a push would be, without server and database')
   .argument('[path]', 'a git repository', '.')

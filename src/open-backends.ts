@@ -4,7 +4,7 @@ import type { Archive } from './archive/archive.ts';
 import type { Backend } from './backends/backend.ts';
 import { openLocalBackend } from './backends/local/local.ts';
 import type { Clock } from './clock.ts';
-import type { AzureBackendConfig, BackendConfig, Config, LocalBackendConfig } from './config/config.ts';
+import type { AzureBackendConfig, BackendConfig, Config, LocalBackendConfig, ObsBackendConfig } from './config/config.ts';
 import { localSettings } from './config/local.ts';
 import type { Log } from './log.ts';
 import type { Queue } from './queue/queue.ts';
@@ -41,7 +41,7 @@ async function openBackend(
     case 'azure':
       return await openAzure(backend, config, parts);
     case 'obs':
-      throw new Error(`Backend ${backend.name}: this version of RCB has no backend of kind ${backend.kind} yet`);
+      return await openObs(backend, config, parts);
   }
 }
 
@@ -73,6 +73,39 @@ export async function openAzure(
     intervalsMs: { queued: poll.azure, running: Math.ceil(poll.azure / 3), finished: 2 * poll.azure },
     clock,
     random,
+  });
+}
+
+/** What is said of a build is at most that old; the requests behind it are spaced by `poll: obs:`. */
+const OBS_LOOK_MS = 5_000;
+/** OBS names no limit; osc's own users ask as often. */
+const OBS_REQUESTS_PER_SECOND = 3;
+
+async function openObs(
+  config: ObsBackendConfig,
+  { credentials, poll }: Pick<Config, 'credentials' | 'poll'>,
+  { archive, random, obsHosts }: BackendParts & { obsHosts: ObsHosts },
+): Promise<OpenBackend> {
+  const [{ openObsBackend }, { loadTemplate }, { basicAuth, signatureAuth, sshKeygen }, { systemTime }] =
+    await Promise.all([
+      import('./backends/obs/obs.ts'),
+      import('./backends/obs/template.ts'),
+      import('./backends/obs/auth.ts'),
+      import('./backends/obs/time.ts'),
+    ]);
+  const { user, password, keyFile } = credentials.obs;
+  if (!user || !(password || keyFile)) throw new Error(`Backend ${config.name}: OBS_USER is not set, or its password`);
+  const { name, url, webUrl, project, mode, artifacts, timeout, jobTimeout, logLimit } = config;
+  return openObsBackend({
+    ...{ name, url, webUrl, project, mode, artifacts, archive },
+    template: await loadTemplate(resolve(config.template)),
+    auth: keyFile ? signatureAuth(user, sshKeygen(keyFile), systemTime) : basicAuth(user, password!),
+    ...(await obsHosts.at(url)),
+    time: systemTime,
+    pollMs: poll.obs,
+    followEveryMs: Math.min(OBS_LOOK_MS, poll.obs),
+    deadlines: { buildMs: timeout, jobMs: jobTimeout },
+    logLimitBytes: logLimit,
   });
 }
 

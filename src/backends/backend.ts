@@ -51,6 +51,10 @@ export interface Backend {
   /** What RCB has archived may go on the backend too (scratch directories). Repeatable. */
   release(externalId: string): Promise<void>;
 
+  /** Remove what is left there of builds that RCB made, older than `olderThanMs`, which nobody wants any more; answers
+   *  their ids. Absent: nothing stays behind. */
+  sweep?(options: SweepOptions, signal: AbortSignal): Promise<string[]>;
+
   /** For the site: can it take builds now? Words for people. */
   health(): Promise<BackendHealth>;
 }
@@ -103,6 +107,11 @@ export interface StartedBuild {
   externalId: string;
   /** The build's page at the backend, if it has one. */
   url?: string;
+}
+
+export interface SweepOptions {
+  olderThanMs: number;
+  isWanted(externalId: string): Promise<boolean>;
 }
 
 export interface ObserveOptions {

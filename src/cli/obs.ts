@@ -36,6 +36,7 @@ const EVENTS = [
   'repo.publish_state',
   'project.delete',
 ];
+const WAITS = { firstMs: 1_000, mostMs: 60_000 };
 /** Told together; the rest waits at the bus. */
 const MOST_TOGETHER = 100;
 /** Longer ones wait for nobody: the oldest go first, polling finds them. */
@@ -48,7 +49,7 @@ const HEARTBEAT_SECONDS = 30;
 /** Ends when the signal aborts. Throws for what no waiting helps: an address that is none. */
 export async function relayObs(options: ObsRelay): Promise<void> {
   const { signal, say, random } = options;
-  const { firstMs, mostMs } = options.waits ?? { firstMs: 1_000, mostMs: 60_000 };
+  const { firstMs, mostMs } = options.waits ?? WAITS;
   if (signal.aborted) return;
   const where = addressOf(options.bus);
   const bus = await connect(where, {
@@ -135,7 +136,7 @@ class Outbox {
     if (this.#isTelling) return;
     this.#isTelling = true;
     // What comes at the same time goes together.
-    setImmediate(() => void this.#tellAll());
+    setImmediate(() => void this.#tellAll().catch((error) => this.#options.say(`The bus: ${error.message}`)));
   }
 
   close(): void {
@@ -144,27 +145,27 @@ class Outbox {
   }
 
   async #tellAll(): Promise<void> {
-    while (this.#waiting.length > 0 && !this.#end.signal.aborted) {
+    const over = AbortSignal.any([this.#options.signal, this.#end.signal]);
+    while (this.#waiting.length > 0 && !over.aborted) {
       const together = this.#waiting.splice(0, MOST_TOGETHER);
       const told = together.flatMap((message) => tellingOf(message, this.#options) ?? []);
-      for (const body of bodiesOf(told)) await this.#tell(body);
+      for (const body of bodiesOf(told)) await this.#tell(body, over);
       // Where the connection is gone, so are they.
-      if (!this.#end.signal.aborted) this.#channel.ack(together.at(-1)!, true);
+      if (!over.aborted) this.#channel.ack(together.at(-1)!, true);
     }
     this.#isTelling = false;
   }
 
   /** Again and again, until the bot has it, or says that it never will. */
-  async #tell(body: Buffer): Promise<void> {
-    const { waits = { firstMs: 1_000, mostMs: 60_000 }, random, say, signal } = this.#options;
-    const either = AbortSignal.any([signal, this.#end.signal]);
-    for (let tries = 1; !either.aborted; tries += 1) {
-      const failure = await post(body, this.#options, either);
-      if (failure === undefined || either.aborted) return;
+  async #tell(body: Buffer, over: AbortSignal): Promise<void> {
+    const { waits = WAITS, random, say } = this.#options;
+    for (let tries = 1; !over.aborted; tries += 1) {
+      const failure = await post(body, this.#options, over);
+      if (failure === undefined || over.aborted) return;
       if (failure.isFinal) return say(`${failure.why}: that is not told again.`);
       const ms = backOffMs(tries, random(), waits.firstMs, waits.mostMs);
       say(`${failure.why}. Trying again in ${Math.ceil(ms / 1_000)} s.`);
-      await pause(ms, either);
+      await pause(ms, over);
     }
   }
 }

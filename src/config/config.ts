@@ -155,10 +155,19 @@ export interface ObsBackendConfig extends Serves {
   kind: 'obs';
   /** `https://api.opensuse.org`, no slash at the end. */
   url: string;
-  /** Prefix of the projects that are made for runs. */
+  /** Projects of runs are made below it; with mode `standing` packages in it. */
   project: string;
+  mode: 'project-per-run' | 'standing';
   /** Directory of the template, as it was given. */
   template: string;
+  /** Of the web interface; absent: build.opensuse.org's beside api.opensuse.org, else builds have no links. */
+  webUrl?: string;
+  /** Of a whole build, and of one job since a worker has it. */
+  timeout: Milliseconds;
+  jobTimeout: Milliseconds;
+  /** Of one job; what is beyond is not kept. */
+  artifacts: { maxFiles: number; maxBytes: Bytes };
+  logLimit: Bytes;
 }
 
 export type PollSource = 'github' | 'azure' | 'obs' | 'git';
@@ -184,5 +193,6 @@ export interface AzureServicePrincipal {
 
 export interface Credentials {
   azure: { token?: string; servicePrincipal?: AzureServicePrincipal; hookPassword?: string };
-  obs: { user?: string; password?: string; hookSecret?: string };
+  /** `keyFile`: of an SSH key, which counts before a password. */
+  obs: { user?: string; password?: string; keyFile?: string; hookSecret?: string };
 }

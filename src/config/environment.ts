@@ -49,6 +49,7 @@ export const variables = [
   'AZURE_HOOK_PASSWORD',
   'OBS_USER',
   'OBS_PASSWORD',
+  'OBS_KEY_FILE',
   'OBS_HOOK_SECRET',
 ] as const;
 
@@ -242,15 +243,19 @@ function readKeyFile(reader: Reader, path: string): string | undefined {
 function parseCredentials(reader: Reader): Credentials {
   const user = reader.get('OBS_USER');
   const password = reader.secret('OBS_PASSWORD');
-  if (user && !password) reader.wrong('OBS_PASSWORD', 'nothing', 'the password of OBS_USER');
+  const keyFile = reader.get('OBS_KEY_FILE');
+  if (user && !password && !keyFile) {
+    reader.wrong('OBS_PASSWORD', 'nothing', 'the password of OBS_USER', 'OBS_KEY_FILE may name an SSH key instead.');
+  }
   if (password && !user) reader.wrong('OBS_USER', 'nothing', 'the user whose password OBS_PASSWORD is');
+  else if (keyFile && !user) reader.wrong('OBS_USER', 'nothing', 'the user whose key OBS_KEY_FILE is');
   return {
     azure: {
       token: reader.secret('AZURE_DEVOPS_TOKEN'),
       servicePrincipal: parseServicePrincipal(reader),
       hookPassword: reader.secret('AZURE_HOOK_PASSWORD'),
     },
-    obs: { user, password, hookSecret: reader.secret('OBS_HOOK_SECRET') },
+    obs: { user, password, keyFile, hookSecret: reader.secret('OBS_HOOK_SECRET') },
   };
 }
 

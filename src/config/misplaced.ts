@@ -38,6 +38,8 @@ const byBackend: Record<string, Record<string, string>> = {
     username: 'OBS_USER',
     password: 'OBS_PASSWORD',
     token: 'OBS_PASSWORD',
+    keyfile: 'OBS_KEY_FILE',
+    sshkey: 'OBS_KEY_FILE',
     secret: 'OBS_HOOK_SECRET',
     hooksecret: 'OBS_HOOK_SECRET',
     hooktoken: 'OBS_HOOK_SECRET',

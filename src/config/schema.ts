@@ -160,7 +160,16 @@ const obsBackend = z.strictObject({
   kind: z.literal('obs'),
   url,
   project: text('the name of an OBS project like home:rcb', /^[A-Za-z0-9][\w.+-]*(?::[A-Za-z0-9][\w.+-]*)*$/),
+  mode: word(['project-per-run', 'standing']).default('project-per-run'),
   template: text('the path of a directory', /^[^\p{Cc}]+$/u),
+  webUrl: url.optional(),
+  timeout: deadline.prefault('8h'),
+  jobTimeout: deadline.prefault('4h'),
+  artifacts: section({
+    maxFiles: wholeNumber(1, 100_000).default(100),
+    maxBytes: size.prefault('512MiB'),
+  }).prefault({}),
+  logLimit: size.prefault('256MiB'),
 });
 
 export const backendKinds = ['local', 'azure', 'obs'] as const;

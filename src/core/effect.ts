@@ -64,6 +64,8 @@ export type Effect =
   | { kind: 'poll.deliveries' }
   /** Which builds does a backend say have changed? */
   | { kind: 'poll.builds'; backend: string }
+  /** Remove what a backend still has of builds that nobody wants any more. */
+  | { kind: 'backend.sweep'; backend: string }
   /** Remove what is older than rcb.yaml keeps. */
   | { kind: 'retention.sweep' }
   /** `catchUp`: in turn with the others that an absence left. */
@@ -110,6 +112,8 @@ export function targetOf(effect: Effect): string {
       return effect.kind;
     case 'poll.builds':
       return `poll:builds:${effect.backend}`;
+    case 'backend.sweep':
+      return `sweep:${effect.backend}`;
     case 'sources.resolve':
       return `run:${effect.runId}`;
     case 'source.pack':

@@ -11,4 +11,9 @@ export const obsMessages = {
   strangeEnd: (code: string) => `OBS says that the job ended as "${code}", a word that RCB does not know`,
   gone: (place: string) => `${place} is not at OBS (any more)`,
   released: (place: string) => `${place} was deleted when RCB had archived it`,
+  hookMethod: 'POST is expected, with what OBS publishes on its message bus.',
+  hookWithoutSecret: 'OBS_HOOK_SECRET is not set: hooks of OBS are not taken.',
+  hookTooLarge: (bytes: number) => `Larger than ${bytes} bytes, slower than ten seconds, or broken off.`,
+  hookRefused: 'A hook of OBS was refused',
+  hookNotStored: 'It could not be stored. Please send it again.',
 } as const;

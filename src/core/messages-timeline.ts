@@ -147,6 +147,10 @@ const WORDS: Words = {
     what: `The build${onBackend(names.build(buildId))} was not started`,
     why,
   }),
+  'run.retried': ({ by }) => ({ what: 'Its failed jobs are to run again', why: by && messages.cancelledBy(by) }),
+  'build.retried': ({ buildId = '' }, names) => ({
+    what: `The build${onBackend(names.build(buildId))} runs its failed jobs again`,
+  }),
   'build.observed': ({ buildId = '', observation }, names) => {
     const build = `The build${onBackend(names.build(buildId))}`;
     if (observation?.state === 'lost') return { what: `${build} was lost`, why: observation.why };

@@ -78,6 +78,7 @@ export const messages = {
     'poll.installations': 'Looking for installations',
     'poll.deliveries': 'Looking for lost hooks',
     'poll.builds': 'Looking for builds that changed',
+    'backend.sweep': 'Removing what builds left at a back-end',
     'retention.sweep': 'Removing what is old',
     'sources.resolve': 'Finding the commits to test',
     'source.pack': 'Packing the source archive',

@@ -19,7 +19,7 @@ export interface ArchiveUse {
   finishedAt?: Date;
   isNewestOfOpenPullRequest: boolean;
   isNewestOfBranch: boolean;
-  /** It has artifacts that were not removed. */
+  /** It has artifacts that are kept on. */
   hasArtifacts: boolean;
 }
 

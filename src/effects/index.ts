@@ -9,6 +9,7 @@ import { pollDeliveries, pollInstallations } from './poll-app.ts';
 import { pollBuilds } from './poll-builds.ts';
 import { reportCheck } from './report.ts';
 import { sweepRetention } from './retention.ts';
+import { sweepBackend } from './sweep-backend.ts';
 import { packSource, resolveSources } from './sources.ts';
 
 /** Every kind of effect has its one performer; the compiler sees to it that none is missing. */
@@ -40,6 +41,8 @@ export async function perform(effect: Effect, world: World, signal: AbortSignal)
       return pollDeliveries(world, signal);
     case 'poll.builds':
       return pollBuilds(effect, world, signal);
+    case 'backend.sweep':
+      return sweepBackend(effect, world, signal);
     case 'retention.sweep':
       return sweepRetention(world, signal);
     case 'sources.resolve':

@@ -69,7 +69,8 @@ export async function sweepPage(kind: SweptKind, after: string | undefined, swee
 
 async function sweepArchives(before: Date, after: string | undefined, sweep: Sweep): Promise<SweptPage> {
   const { store, keep, now } = sweep;
-  const found = await store.archives(before, { after, limit: PAGE });
+  // Artifacts that go in this very sweep keep nothing any more.
+  const found = await store.archives(before, oldBefore(keep.artifacts, now), { after, limit: PAGE });
   const wanted = found.map(
     ({ id, size, repository, sha, uses, isElsewhere }): Swept => ({
       kind: 'sources',

@@ -14,15 +14,20 @@ export async function onTick(event: EventOf<'tick'>, context: HandlerContext): P
     case 'github':
       return { effects: await githubPolls(event, context), events: [] };
     case 'azure':
-    case 'obs':
       return { effects: buildPolls(event.source, context), events: [] };
+    case 'obs':
+      // Its builds are found by following them: nobody starts one again behind our back.
+      return nothing;
     case 'house':
-      return { effects: [{ kind: 'retention.sweep' }], events: [] };
+      return { effects: [{ kind: 'retention.sweep' }, ...backendSweeps(context)], events: [] };
   }
 }
 
 const buildPolls = (kind: string, { serving }: HandlerContext): DelayedEffect[] =>
   serving.backends.flatMap((each) => (each.kind === kind ? [{ kind: 'poll.builds', backend: each.name }] : []));
+
+const backendSweeps = ({ serving }: HandlerContext): DelayedEffect[] =>
+  serving.backends.flatMap((each) => (each.kind === 'obs' ? [{ kind: 'backend.sweep', backend: each.name }] : []));
 
 async function githubPolls(event: EventOf<'tick'>, { store }: HandlerContext): Promise<DelayedEffect[]> {
   const installations = await store.installations();

@@ -5,7 +5,7 @@ import type { Page, RetentionStore, StoredArchive, StoredOutput, StoredPayload }
 /** What retention looks at. Each look costs what is still kept, not what was ever removed: see the partial indexes. */
 export function openRetentionStore(prisma: PrismaClient): RetentionStore {
   return {
-    archives: (before, page) => archives(prisma, before, page),
+    archives: (before, artifactsBefore, page) => archives(prisma, before, artifactsBefore, page),
     artifacts: (before, page) => artifacts(prisma, before, page),
     logs: (before, page) => logs(prisma, before, page),
     payloads: (before, page) => payloads(prisma, before, page),
@@ -44,6 +44,10 @@ const isArtifact = (sha256: Prisma.Sql) => Prisma.sql`EXISTS (
 const isPayload = (sha256: Prisma.Sql) => Prisma.sql`EXISTS (
   SELECT 1 FROM event other WHERE other.raw_sha256 = ${sha256})`;
 
+/** An attempt whose end was never told ended with its run. */
+const ENDED = Prisma.sql`COALESCE(t.finished_at, r.finished_at)`;
+const ITS_RUN = Prisma.sql`JOIN job j ON j.id = t.job_id JOIN build b ON b.id = j.build_id JOIN run r ON r.id = b.run_id`;
+
 interface UseRow {
   id: string;
   size: bigint | null;
@@ -58,7 +62,12 @@ interface UseRow {
 }
 
 /** An archive may be in thousands of runs (a pinned neighbour): those that are alike are one row. */
-async function archives(prisma: PrismaClient, before: Date, { after = '', limit }: Page): Promise<StoredArchive[]> {
+async function archives(
+  prisma: PrismaClient,
+  before: Date,
+  artifactsBefore: Date | undefined,
+  { after = '', limit }: Page,
+): Promise<StoredArchive[]> {
   const rows = await prisma.$queryRaw<UseRow[]>`
     WITH page AS MATERIALIZED (
       SELECT DISTINCT s.archive_sha256 FROM source s JOIN run r ON r.id = s.run_id
@@ -73,7 +82,8 @@ async function archives(prisma: PrismaClient, before: Date, { after = '', limit 
         EXISTS (SELECT 1 FROM branch b WHERE b.subject = r.subject AND b.run_id = r.id AND b.sha IS NOT NULL)
           AS of_branch,
         EXISTS (SELECT 1 FROM build b JOIN job j ON j.build_id = b.id JOIN attempt t ON t.job_id = j.id
-          JOIN artifact a ON a.attempt_id = t.id WHERE b.run_id = r.id AND a.removed_at IS NULL) AS artifacts
+          JOIN artifact a ON a.attempt_id = t.id WHERE b.run_id = r.id AND a.removed_at IS NULL
+            AND (${ENDED} < ${artifactsBefore ?? null}) IS NOT TRUE) AS artifacts
       FROM page JOIN source s USING (archive_sha256) JOIN run r ON r.id = s.run_id
       WHERE s.archive_removed_at IS NULL
     )
@@ -118,10 +128,6 @@ const outputOf = (row: OutputRow): StoredOutput => ({
   finishedAt: row.finished_at ?? undefined,
   isElsewhere: row.elsewhere,
 });
-
-/** An attempt whose end was never told ended with its run. */
-const ENDED = Prisma.sql`COALESCE(t.finished_at, r.finished_at)`;
-const ITS_RUN = Prisma.sql`JOIN job j ON j.id = t.job_id JOIN build b ON b.id = j.build_id JOIN run r ON r.id = b.run_id`;
 
 async function artifacts(prisma: PrismaClient, before: Date, { after = '', limit }: Page): Promise<StoredOutput[]> {
   const rows = await prisma.$queryRaw<OutputRow[]>`

@@ -86,8 +86,9 @@ export interface Page {
 /** PORT. What retention looks at, in pages by id, and where it notes what it has removed. `before`: only what ended
  *  earlier can be old. */
 export interface RetentionStore {
-  /** Source archives of which at least one run ended before. */
-  archives(before: Date, page: Page): Promise<StoredArchive[]>;
+  /** Source archives of which at least one run ended before. `artifactsBefore`: artifacts that are older than this keep
+   *  nothing; absent: all that are there do. */
+  archives(before: Date, artifactsBefore: Date | undefined, page: Page): Promise<StoredArchive[]>;
   artifacts(before: Date, page: Page): Promise<StoredOutput[]>;
   logs(before: Date, page: Page): Promise<StoredOutput[]>;
   /** The next `limit` events: those among them that still have a payload and could be old; `next` is absent at the end. */

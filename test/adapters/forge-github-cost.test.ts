@@ -91,20 +91,29 @@ describe('what has not changed costs nothing', () => {
 
   test('the answers kept are bounded in bytes; the one not asked for the longest time goes first', () => {
     const kept = new KeptAnswers(12_000);
-    const answer = (size: number) => ({ etag: 'x', value: 'v'.repeat(size), links: {} });
+    const schema = {};
+    const answer = (size: number) => ({ etag: 'x', value: 'v'.repeat(size), links: {}, schema });
     for (const key of ['a', 'b', 'c']) kept.set(key, answer(1_000));
-    assert.ok(kept.get('a'));
+    assert.ok(kept.get('a', schema));
     for (const key of ['d', 'e']) kept.set(key, answer(1_000));
     assert.deepEqual(
-      ['a', 'b', 'c', 'd', 'e'].filter((key) => kept.get(key)),
+      ['a', 'b', 'c', 'd', 'e'].filter((key) => kept.get(key, schema)),
       ['a', 'c', 'd', 'e'],
     );
     assert.ok(kept.bytes <= 12_000);
     kept.set('giant', answer(4_000));
-    assert.equal(kept.get('giant'), undefined, 'more than a quarter of all');
+    assert.equal(kept.get('giant', schema), undefined, 'more than a quarter of all');
     kept.set('a', answer(10));
     for (const key of ['a', 'c', 'd', 'e']) kept.delete(key);
     assert.equal(kept.bytes, 0);
+  });
+
+  story('one address that is asked for by several gives each its own fields', async (it) => {
+    const { number } = await it.github.openPullRequest({ repo: it.repository.name, head: 'two', files: { a: '1' } });
+    assert.equal((await it.forge.readPullRequest(it.repository, number, never))?.number, number);
+    const described = await it.forge.readDescription(it.repository, number, never);
+    assert.ok(described?.createdAt, 'what the first question did not ask for is there');
+    assert.equal((await it.forge.readPullRequest(it.repository, number, never))?.number, number);
   });
 });
 

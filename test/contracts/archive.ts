@@ -86,6 +86,16 @@ function blobStories(story: Story): void {
     assert.equal((await archive.stat(id))?.size, letters.length);
   });
 
+  story('what was put a moment ago is not removed as unused', async ({ archive }) => {
+    const { sha256: id, size } = await archive.put(letters);
+    assert.equal(await archive.remove(id, { unusedForMs: 60_000 }), false);
+    assert.deepEqual(await archive.stat(id, 'use'), { sha256: id, size });
+    assert.ok(letters.equals(await buffer(await archive.get(id))));
+    assert.equal(await archive.remove(id), true);
+    assert.equal(await archive.stat(id, 'use'), undefined);
+    assert.equal(await archive.remove(id, { unusedForMs: 60_000 }), true);
+  });
+
   story('more than maxBytes is too large, and leaves nothing', async ({ archive }) => {
     await rejectsAs('too-large', archive.put(letters, { maxBytes: letters.length - 1 }));
     await rejectsAs('too-large', archive.put(Readable.from([letters]), { maxBytes: letters.length - 1 }));

@@ -9,6 +9,7 @@ import {
   type JobRef,
   type ObserveOptions,
   type StartedBuild,
+  type SweepOptions,
 } from '../backend.ts';
 import { listBinaries, readBinary } from './binaries.ts';
 import { ObsClient } from './client.ts';
@@ -31,16 +32,10 @@ export interface ObsBackend extends Backend {
    *  count the next attempt. OBS overwrites their logs and files: archive them before. */
   ensureRebuilt(externalId: string, key: string, which: 'all' | 'failed', signal: AbortSignal): Promise<void>;
   /** A hook says that this build may have changed: it is asked soon, if anybody looks. */
-  hint(externalId: string): void;
-  /** Delete builds that RCB made, older than `olderThanMs`, which nobody wants any more; answers their ids. */
+  expectNews(externalId: string): void;
   sweep(options: SweepOptions, signal: AbortSignal): Promise<string[]>;
   /** Give up what is asked in the background. */
   close(): void;
-}
-
-export interface SweepOptions {
-  olderThanMs: number;
-  isWanted(externalId: string): Promise<boolean>;
 }
 
 /** Builds on an Open Build Service. What it knows of them it keeps there; a process that dies loses nothing. */
@@ -51,6 +46,7 @@ export function openObsBackend(options: ObsOptions): ObsBackend {
 class Obs implements ObsBackend {
   readonly kind = 'obs';
   readonly name: string;
+  readonly followEveryMs: number | undefined;
   readonly #options: CompleteOptions;
   readonly #client: ObsClient;
   readonly #digests = new Md5s();
@@ -62,6 +58,7 @@ class Obs implements ObsBackend {
 
   constructor(options: CompleteOptions) {
     this.name = options.name;
+    this.followEveryMs = options.followEveryMs;
     this.#options = options;
     this.#client = new ObsClient(options);
   }
@@ -197,7 +194,7 @@ class Obs implements ObsBackend {
     return this.#health.told;
   }
 
-  hint(externalId: string): void {
+  expectNews(externalId: string): void {
     this.#followings.get(externalId)?.hint();
   }
 

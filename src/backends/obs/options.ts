@@ -27,6 +27,8 @@ export interface ObsOptions {
   time: ObsTime;
   /** Where nothing changes, one request for a build in that time. */
   pollMs: number;
+  /** Whoever follows a build looks that often: a look is no request, what is asked goes on behind it. Absent: it waits. */
+  followEveryMs?: number;
   /** From one request for results to the next when something changes; default 3 s, at most `pollMs`. */
   changeMs?: number;
   /** Default 10 s. */

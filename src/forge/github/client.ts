@@ -104,7 +104,7 @@ export function openClient(options: ClientOptions): GitHubClient {
     const { route, parameters = {}, keep = true } = question;
     refuseAtRest(caller, question);
     const key = `${nameOf(caller)} ${route} ${JSON.stringify(parameters)}`;
-    const known = route.startsWith('GET ') && keep ? kept.get(key) : undefined;
+    const known = route.startsWith('GET ') && keep ? kept.get(key, question.schema) : undefined;
     try {
       const octokit = await octokitOf(caller);
       const request = { signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]), redirect: 'manual' };
@@ -114,7 +114,7 @@ export function openClient(options: ClientOptions): GitHubClient {
       const value = parsed(question, answer.data);
       const links = linksOf(answer.headers['link']);
       const { etag } = answer.headers;
-      if (route.startsWith('GET ') && keep && etag) kept.set(key, { etag: String(etag), value, links });
+      if (route.startsWith('GET ') && keep && etag) kept.set(key, { etag: String(etag), value, links, schema: question.schema });
       return { value, links };
     } catch (error) {
       const response = (error as { response?: { headers?: Headers } } | undefined)?.response;

@@ -2,6 +2,8 @@
 export interface KeptAnswer {
   etag: string;
   value: unknown;
+  /** By what it was parsed: one address is asked for by several, each for other fields. */
+  schema: unknown;
   /** Of the `Link` header. */
   links: Record<string, string>;
 }
@@ -28,9 +30,9 @@ export class KeptAnswers {
     return this.#bytes;
   }
 
-  get(key: string): KeptAnswer | undefined {
+  get(key: string, schema: unknown): KeptAnswer | undefined {
     const found = this.#answers.get(key);
-    if (!found) return undefined;
+    if (!found || found.schema !== schema) return undefined;
     // A map's order is that of insertion: now it is the newest.
     this.#answers.delete(key);
     this.#answers.set(key, found);

@@ -297,7 +297,7 @@ describe('mode: observe', { timeout: 120_000 }, () => {
       ends(build, 'failed');
       const run = await runThat(world, pull.headSha, hasEnded);
       assert.deepEqual(verdicts(run), { 'azure / Linux': 'failed' });
-      await world.quiet();
+      await world.github.settled();
       assert.deepEqual(world.github.checkRuns(REPO, pull.headSha), []);
       assert.deepEqual(
         azure.requests.filter(({ method }) => method !== 'GET').map(({ method, url }) => `${method} ${url}`),

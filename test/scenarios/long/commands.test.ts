@@ -214,6 +214,83 @@ describe('commands', () => {
     assert.equal((await settledWish(pull.number)).state, 'withdrawn');
   });
 
+  test('two people type the same command: one run, and the second is told so', async () => {
+    const pull = await open('twice', { files: { 'ci/run': script('sleep 1') } });
+    await world.run(pull.headSha);
+    const [one, two] = await Promise.all([say(pull.number, '{re-test}'), say(pull.number, '{re-test}', 'acme')]);
+    await until(async () => answers(pull.number).length === 1, 30_000);
+    assert.match(answers(pull.number)[0]!.body, /is being tested already/);
+    await world.run(pull.headSha);
+    await world.quiet();
+    assert.equal((await runsOf(pull.headSha)).length, 2);
+    const last = [one, two].map(({ id }) => reactions(pull.number, id).join());
+    assert.deepEqual(last.sort(), ['confused', 'rocket']);
+  });
+
+  test('an empty set of jobs is no success: it is not merged', async () => {
+    const repo = 'acme/empty';
+    await world.github.createRepository(repo, { files: { 'README.md': 'nothing to run' } });
+    world.github.setPermission(repo, 'maintainer', 'write');
+    const pull = await world.github.openPullRequest({ repo, head: 'nothing', files: { a: '1' } });
+    assert.equal((await world.run(pull.headSha)).verdict, null);
+    await age(pull);
+    await world.github.comment(repo, pull.number, '{merge on success}', { by: 'maintainer' });
+    await until(async () => world.github.comments(repo, pull.number).length === 2, 30_000);
+    assert.match(world.github.comments(repo, pull.number)[1]!.body, /there was nothing to test/);
+    assert.equal(world.github.pull(repo, pull.number).merged, false);
+  });
+
+  test('a pull request asks in its own description when it is opened', async () => {
+    const pull = await open('described', { author: 'maintainer', body: 'Ready.\n\n{rcb: MOS}' });
+    await until(async () => world.github.pull(REPO, pull.number).merged, 60_000);
+    assert.equal((await settledWish(pull.number)).state, 'merged');
+  });
+
+  test('a draft is not merged, and that is said', async () => {
+    const pull = await open('draft', { draft: true });
+    await age(pull);
+    await say(pull.number, '{merge on success}');
+    assert.equal((await settledWish(pull.number)).state, 'refused');
+    await until(async () => answers(pull.number).length === 1, 30_000);
+    assert.match(answers(pull.number)[0]!.body, /it is a draft/);
+  });
+
+  test('where a merge queue is required the pull request is handed over to it', async () => {
+    const repo = 'acme/queued';
+    await world.github.createRepository(repo, { files: { 'ci/run': script('echo fine') } });
+    world.github.setPermission(repo, 'maintainer', 'write');
+    world.github.requireMergeQueue(repo, 'main');
+    const pull = await world.github.openPullRequest({ repo, head: 'line-up', files: { a: '1' } });
+    await age(pull);
+    await world.github.comment(repo, pull.number, '{merge on success}', { by: 'maintainer' });
+    await until(async () => world.github.pull(repo, pull.number).queued, 40_000);
+    await until(async () => world.github.comments(repo, pull.number).length === 2, 30_000);
+    assert.match(world.github.comments(repo, pull.number)[1]!.body, /Handed over to GitHub’s merge queue/);
+    await world.github.letThrough(repo, pull.number);
+    const { prisma } = world.database.database;
+    await until(
+      async () => (await prisma.mergeRequest.findFirst({ where: { headSha: pull.headSha } }))?.state === 'merged',
+      30_000,
+    );
+  });
+
+  test('the answer to the merge call is lost: it is found out that it merged, and nothing is said twice', async () => {
+    const pull = await open('doubtful');
+    await world.run(pull.headSha);
+    await age(pull);
+    world.github.faults.api({
+      match: (method, path) => method === 'PUT' && path.endsWith('/merge'),
+      answer: 'lost',
+      times: 1,
+    });
+    await say(pull.number, '{merge on success}');
+    assert.equal((await settledWish(pull.number)).state, 'merged');
+    assert.equal(world.github.pull(REPO, pull.number).merged, true);
+    await world.quiet();
+    assert.deepEqual(answers(pull.number), []);
+    world.github.faults.clear();
+  });
+
   test('all that the bot sent was as GitHub publishes it', () => {
     assert.deepEqual(world.github.invalidRequests, []);
   });
