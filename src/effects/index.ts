@@ -9,8 +9,8 @@ import { pollDeliveries, pollInstallations } from './poll-app.ts';
 import { pollBuilds } from './poll-builds.ts';
 import { reportCheck } from './report.ts';
 import { sweepRetention } from './retention.ts';
-import { sweepBackend } from './sweep-backend.ts';
 import { packSource, resolveSources } from './sources.ts';
+import { sweepBackend } from './sweep-backend.ts';
 
 /** Every kind of effect has its one performer; the compiler sees to it that none is missing. */
 export async function perform(effect: Effect, world: World, signal: AbortSignal): Promise<Performed> {

@@ -36,8 +36,13 @@ export async function inspectPullRequest(
   signal: AbortSignal,
 ): Promise<Performed> {
   const { subject, repository, number, look } = effect;
-  const read = await world.forge(repository).readPullRequest(repository, number, signal);
-  if (!read) return { events: [unreadable(subject, repository)] };
+  const forge = world.forge(repository);
+  const read = await forge.readPullRequest(repository, number, signal);
+  if (!read) {
+    // A pull request can vanish (a spammer's account was removed) from a repository that is well.
+    const isThere = (await forge.readBranch(repository, 'refs/heads/main', signal)) !== undefined;
+    return isThere ? done : { events: [unreadable(subject, repository)] };
+  }
   const { body, ...seen } = read;
   const asked = parseCommands(body);
   const asks = asked.commands.length + asked.unknown.length > 0 ? { asks: asked } : {};

@@ -1,10 +1,10 @@
 import type { EffectOf } from '../core/effect.ts';
-import type { Run, Source } from '../core/model.ts';
+import type { Run, RunManifest, Source } from '../core/model.ts';
 import { inStack, isSameName, stackOf } from '../core/stack.ts';
 import { type ExtraTree, type PackOptions, type Remote, SourceError } from '../sources/sources.ts';
 import type { Performed, World } from './effect.ts';
 import { done } from './effect.ts';
-import { chooseCommits, readerFor } from './manifest.ts';
+import { type Chosen, chooseCommits, readerFor } from './manifest.ts';
 
 /** From a run's change to its source archives. */
 
@@ -22,13 +22,13 @@ export async function resolveSources(
     return { events: [], againMs: turnMs, spacingMs: turnMs };
   }
   const resolved = await orFailed(effect.runId, async () => {
-    const chosen = await chooseCommits(run, world, signal);
+    const chosen = run.manifest ? given(run, run.manifest) : await chooseCommits(run, world, signal);
     if (chosen.kind === 'failed') {
       return { events: [{ ...chosen, kind: 'sources.failed', runId: run.id }] };
     }
     // A fetch that fails is told of the run as a whole, before anything is packed.
     for (const { repository, sha, ref, changed } of chosen.sources) {
-      if (changed) continue;
+      if (changed && !run.manifest) continue;
       const remote = await world.forge(repository).remote(repository, signal);
       await world.sources.ensureCommit(remote, { sha, ref }, signal);
     }
@@ -37,6 +37,14 @@ export async function resolveSources(
   });
   return { ...resolved, spacingMs: turnMs };
 }
+
+/** The same commits as the run before. */
+const given = ({ change, sources }: Run, manifest: RunManifest): Chosen => ({
+  kind: 'chosen',
+  title: change.title,
+  sources: sources.map(({ id: _, archive: __, version: ___, ...source }) => source),
+  manifest,
+});
 
 const VERSIONS = '20*';
 

@@ -2,8 +2,9 @@ import type { EventOf } from '../core/event.ts';
 import { callEnded, stepMerge } from '../core/merge.ts';
 import type { MergeDecision, MergeFacts } from '../core/merge-request.ts';
 import { mergeAnswerKey } from '../core/messages-commands.ts';
-import type { RepositoryRef } from '../core/model.ts';
+import type { RepositoryRef, Run } from '../core/model.ts';
 import { policyFor } from '../core/policy.ts';
+import type { Serving } from '../core/serving.ts';
 import type { StoredMergeRequest } from '../store/store.ts';
 import { lookAtWish, targetOfSource, wishesLookedAt } from './command.ts';
 import { type DelayedEffect, type HandlerContext, nothing, type Outcome } from './handler.ts';
@@ -15,7 +16,8 @@ export async function onMergeSeen(event: EventOf<'merge.seen'>, context: Handler
   const { store, serving, now } = context;
   const wish = await store.mergeRequest(requestId);
   if (wish?.state !== 'open') return nothing;
-  const run = wish.headSha === 'unclear' ? undefined : await store.runOf(subject, wish.headSha);
+  const newest = wish.headSha === 'unclear' ? undefined : await store.runOf(subject, wish.headSha);
+  const run = newest && withoutObserved(newest, serving);
   const facts: MergeFacts = { ...event.facts, now, run, policy: policyFor(serving.policy, wish.baseRef) };
   const step = stepMerge(wish, facts);
   const { decision } = step;
@@ -24,6 +26,13 @@ export async function onMergeSeen(event: EventOf<'merge.seen'>, context: Handler
   const effects = [...wanted(decision, place), ...said(step, place)];
   if (decision.kind !== 'retest') return { effects, events: [] };
   return { effects, events: await retested(place, run, context) };
+}
+
+/** What a backend only observes beside others has no say. */
+function withoutObserved(run: Run, { backends }: Serving): Run {
+  const observing = backends.flatMap(({ name, observes }) => (observes ? [name] : []));
+  const builds = run.builds.filter(({ backend }) => !observing.includes(backend));
+  return builds.length > 0 ? { ...run, builds } : run;
 }
 
 interface Place {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { until } from '../../support/until.ts';
-import { REPO, script, startWorld, type World } from '../../support/world.ts';
+import { REPO, type RunJson, script, startWorld, type World } from '../../support/world.ts';
 
 /** People type words into comments and press buttons; the bot does what they may ask for, and says what it did not do. */
 describe('commands', () => {
@@ -54,6 +54,8 @@ describe('commands', () => {
   test('{re-test} tests the same commits again, as a new run that names the one before', async () => {
     const pull = await open('again');
     const first = await world.run(pull.headSha);
+    const bases = (run: RunJson) => run.sources.map((source) => (source as { base?: string }).base);
+    await world.github.commit(REPO, 'main', { files: { 'moved-on': '1' } });
     const { id } = await say(pull.number, 'Flaky? <re-test>');
     await until(async () => (await runsOf(pull.headSha)).length === 2);
     const second = await world.run(pull.headSha);
@@ -64,9 +66,13 @@ describe('commands', () => {
       first.sources.map(({ sha }) => sha),
     );
     await reacted(pull.number, id, 'rocket');
+    assert.deepEqual(bases(second), bases(first), 'the base is that of the run before');
+    await say(pull.number, '{re-test latest}');
+    await until(async () => (await runsOf(pull.headSha)).length === 3);
+    assert.notDeepEqual(bases(await world.run(pull.headSha)), bases(first));
     assert.deepEqual(reactions(pull.number, id), ['rocket'], 'the eyes are gone');
     assert.deepEqual(answers(pull.number), []);
-    assert.equal(world.github.checkRuns(REPO, pull.headSha).filter(({ name }) => name === 'rcb').length, 2);
+    assert.equal(world.github.checkRuns(REPO, pull.headSha).filter(({ name }) => name === 'rcb').length, 3);
   });
 
   test('who only reads is told so, and text without a command never gets an answer', async () => {
