@@ -15,8 +15,8 @@ import { REPO, script, startWorld, type World } from '../test/support/world.ts';
 import { latency, round, say, tell } from './support/figures.ts';
 import { serverSettings, serverUrl } from './support/server.ts';
 
-const PULL_REQUESTS = 40;
-const PULL_REQUESTS_MS = 30_000;
+const PULL_REQUESTS = 150;
+const PULL_REQUESTS_MS = 60_000;
 const PUSHES = 12;
 const PUSHES_MS = 15_000;
 

@@ -38,13 +38,13 @@ async function measure(count: number) {
     files: { 'read.me': 'nothing to run here' },
     yaml: [
       `poll: { github: ${INTERVAL_MS / 1_000} }`,
-      'limits: { writeSpacing: 0, catchUpRunsPerMinute: 6000, building: 100 }',
+      'limits: { writeSpacing: 0, catchUpRunsPerMinute: 1000, building: 100 }',
       'backends: [{ name: local, kind: local, slots: 1 }]',
     ].join('\n'),
   });
+  const names = await addRepositories(world, count);
+  await world.startBot();
   try {
-    const names = await addRepositories(world, count);
-    await world.startBot();
     await allKnown(world, count);
     const idle = await idleCycles(world);
     say(`${count} repositories, idle: ${JSON.stringify(idle)}`);
@@ -80,7 +80,8 @@ async function idleCycles(world: World) {
   const all = world.github.usage();
   const own = world.github.usage(world.installationId);
   const paid = world.github.requests.slice(since).filter(({ status }) => status !== 304);
-  if (all.points > 0) say(`Not answered with 304: ${[...new Set(paid.map(({ method, path }) => `${method} ${path}`))].join(', ')}`);
+  if (all.points > 0)
+    say(`Not answered with 304: ${[...new Set(paid.map(({ method, path }) => `${method} ${path}`))].join(', ')}`);
   const perCycle = (value: number) => round(value / IDLE_CYCLES);
   return {
     requests: perCycle(all.requests),
@@ -104,14 +105,19 @@ async function repairLostHooks(world: World, names: string[]): Promise<number[]>
   return times;
 }
 
-const push = (world: World, repo: string, index: number): Promise<string> =>
-  world.github.commit(repo, 'main', { files: { 'read.me': `lost ${index}` } });
+function push(world: World, repo: string, index: number): Promise<string> {
+  return world.github.commit(repo, 'main', { files: { 'read.me': `lost ${index}` } });
+}
 
-const open = async (world: World, repo: string, index: number): Promise<string> =>
-  (await world.github.openPullRequest({ repo, head: `lost-${index}`, files: { [`lost-${index}`]: 'x' } })).headSha;
+async function open(world: World, repo: string, index: number): Promise<string> {
+  const files = { [`lost-${index}`]: 'x' };
+  return (await world.github.openPullRequest({ repo, head: `lost-${index}`, files })).headSha;
+}
 
 /** Intervals begin where the clock is a multiple of them. */
-const untilPhase = (ms: number): Promise<void> => pause((ms - (Date.now() % INTERVAL_MS) + INTERVAL_MS) % INTERVAL_MS);
+function untilPhase(ms: number): Promise<void> {
+  return pause((ms - (Date.now() % INTERVAL_MS) + INTERVAL_MS) % INTERVAL_MS);
+}
 
 /** A cycle is a measure of time: there is nothing else to wait for. */
 function pause(ms: number): Promise<void> {

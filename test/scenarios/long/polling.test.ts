@@ -11,6 +11,8 @@ describe('polling', () => {
       yaml: [
         'poll: { github: 1 }',
         'watch: ["release-*"]',
+        'limits: { writeSpacing: 0, catchUpRunsPerMinute: 600 }',
+        'policy: [{ branches: ["release-each"], commits: all }]',
         'backends: [{ name: local, kind: local, slots: 2, timeout: 60, silence: 60 }]',
       ].join('\n'),
     });
@@ -65,6 +67,23 @@ describe('polling', () => {
     await world.github.forcePush(REPO, 'main', { to: shas[1]! });
     await until(async () => (await world.runs(`?sha=${shas[1]}`)).length === 2);
     assert.equal((await world.run(shas[1]!)).verdict, 'passed');
+  });
+
+  test('where each commit is tested, those that came in one push are, and a later push ends none of them', async () => {
+    const start = await world.github.commit(REPO, 'release-each', { files: { k: '0' } });
+    await world.run(start);
+    const slow = { 'ci/run': script('sleep 2') };
+    const shas = await world.github.push(
+      REPO,
+      'release-each',
+      [1, 2, 3].map((each) => ({ files: { ...slow, k: String(each) } })),
+    );
+    await world.run(shas[2]!, 'building', 40_000);
+    const last = await world.github.commit(REPO, 'release-each', { files: { k: '4' } });
+    for (const sha of [...shas, last]) {
+      assert.equal((await world.run(sha, 'finished', 60_000)).verdict, 'passed');
+      assert.equal((await world.runs(`?sha=${sha}`)).length, 1);
+    }
   });
 
   test('a branch that is watched beside the default one is tested, others are not', async () => {

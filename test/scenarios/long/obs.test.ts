@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
-import { OBS_SIGNATURE_HEADER, signObsHook } from '../../src/backends/obs/hook.ts';
-import { type JobContext, type JobScript, type ObsStandIn, startObs } from '../standins/obs/index.ts';
-import { until } from '../support/until.ts';
-import { REPO, type RunJson, startWorld, type World } from '../support/world.ts';
+import { OBS_SIGNATURE_HEADER, signObsHook } from '../../../src/backends/obs/hook.ts';
+import { type JobContext, type JobScript, type ObsStandIn, startObs } from '../../standins/obs/index.ts';
+import { until } from '../../support/until.ts';
+import { REPO, type RunJson, startWorld, type World } from '../../support/world.ts';
 
 /** Builds on an Open Build Service, through the whole bot. */
 
