@@ -3,8 +3,15 @@ import type { NodeHandler } from './app.ts';
 import type { Archive } from './archive/archive.ts';
 import type { Backend } from './backends/backend.ts';
 import { openLocalBackend } from './backends/local/local.ts';
+import type { Pace } from './backends/obs/pace.ts';
 import type { Clock } from './clock.ts';
-import type { AzureBackendConfig, BackendConfig, Config, LocalBackendConfig, ObsBackendConfig } from './config/config.ts';
+import type {
+  AzureBackendConfig,
+  BackendConfig,
+  Config,
+  LocalBackendConfig,
+  ObsBackendConfig,
+} from './config/config.ts';
 import { localSettings } from './config/local.ts';
 import type { Log } from './log.ts';
 import type { Queue } from './queue/queue.ts';
@@ -26,14 +33,15 @@ export async function openBackends(
   parts: BackendParts,
 ): Promise<Map<string, OpenBackend>> {
   const backends = new Map<string, OpenBackend>();
-  for (const each of config.backends) backends.set(each.name, await openBackend(each, config, parts));
+  const manners = new Manners(parts.random);
+  for (const each of config.backends) backends.set(each.name, await openBackend(each, config, { ...parts, manners }));
   return backends;
 }
 
 async function openBackend(
   backend: BackendConfig,
   config: Pick<Config, 'credentials' | 'poll'>,
-  parts: BackendParts,
+  parts: BackendParts & { manners: Manners },
 ): Promise<OpenBackend> {
   switch (backend.kind) {
     case 'local':
@@ -78,19 +86,40 @@ export async function openAzure(
 
 /** What is said of a build is at most that old; the requests behind it are spaced by `poll: obs:`. */
 const OBS_LOOK_MS = 5_000;
-/** OBS names no limit; osc's own users ask as often. */
-const OBS_REQUESTS_PER_SECOND = 3;
+const OBS_REQUESTS_PER_SECOND = 5;
+
+/** One pace towards each host, however many back-ends it serves. */
+class Manners {
+  readonly #paces = new Map<string, Pace>();
+  readonly #random: () => number;
+
+  constructor(random: () => number) {
+    this.#random = random;
+  }
+
+  async at(url: string): Promise<Pace> {
+    const { host } = new URL(url);
+    const [{ Pace }, { systemTime }] = await Promise.all([
+      import('./backends/obs/pace.ts'),
+      import('./backends/obs/time.ts'),
+    ]);
+    const pace = this.#paces.get(host) ?? new Pace(OBS_REQUESTS_PER_SECOND, systemTime, this.#random);
+    this.#paces.set(host, pace);
+    return pace;
+  }
+}
 
 async function openObs(
   config: ObsBackendConfig,
   { credentials, poll }: Pick<Config, 'credentials' | 'poll'>,
-  { archive, random, obsHosts }: BackendParts & { obsHosts: ObsHosts },
+  { archive, manners }: BackendParts & { manners: Manners },
 ): Promise<OpenBackend> {
-  const [{ openObsBackend }, { loadTemplate }, { basicAuth, signatureAuth, sshKeygen }, { systemTime }] =
+  const [{ openObsBackend }, { loadTemplate }, { basicAuth, signatureAuth, sshKeygen }, { openHttp }, { systemTime }] =
     await Promise.all([
       import('./backends/obs/obs.ts'),
       import('./backends/obs/template.ts'),
       import('./backends/obs/auth.ts'),
+      import('./backends/obs/http.ts'),
       import('./backends/obs/time.ts'),
     ]);
   const { user, password, keyFile } = credentials.obs;
@@ -100,7 +129,8 @@ async function openObs(
     ...{ name, url, webUrl, project, mode, artifacts, archive },
     template: await loadTemplate(resolve(config.template)),
     auth: keyFile ? signatureAuth(user, sshKeygen(keyFile), systemTime) : basicAuth(user, password!),
-    ...(await obsHosts.at(url)),
+    http: openHttp(),
+    pace: await manners.at(url),
     time: systemTime,
     pollMs: poll.obs,
     followEveryMs: Math.min(OBS_LOOK_MS, poll.obs),
@@ -121,8 +151,22 @@ export async function openBackendHooks(
   { backends, credentials }: Pick<Config, 'backends' | 'credentials'>,
   parts: HookParts,
 ): Promise<NodeHandler> {
+  const [azure, obs] = [
+    await openAzureHook(backends, credentials, parts),
+    await openObsHook(backends, credentials, parts),
+  ];
+  return async (req, res) => (await azure(req, res)) || obs(req, res);
+}
+
+const noHook: NodeHandler = async () => false;
+
+async function openAzureHook(
+  backends: BackendConfig[],
+  credentials: Config['credentials'],
+  parts: HookParts,
+): Promise<NodeHandler> {
   const azure = backends.filter((each) => each.kind === 'azure');
-  if (azure.length === 0) return async () => false;
+  if (azure.length === 0) return noHook;
   const [{ azureHookHandler }, { organisationIn }] = await Promise.all([
     import('./backends/azure/intake.ts'),
     import('./backends/azure/hooks.ts'),
@@ -132,6 +176,17 @@ export async function openBackendHooks(
     password: credentials.azure.hookPassword ?? '',
     backends: azure.map(({ name, url }) => ({ name, organisation: organisationIn(url) ?? '' })),
   });
+}
+
+async function openObsHook(
+  backends: BackendConfig[],
+  credentials: Config['credentials'],
+  parts: HookParts,
+): Promise<NodeHandler> {
+  const obs = backends.filter((each) => each.kind === 'obs');
+  if (obs.length === 0) return noHook;
+  const { obsHookHandler } = await import('./backends/obs/intake.ts');
+  return obsHookHandler({ ...parts, secret: credentials.obs.hookSecret, backends: obs });
 }
 
 /** What decisions need to know of them. */

@@ -74,7 +74,7 @@ const ARROWS: [place: string, mayImport: string[]][] = [
   ['archive/', ['core/', ...PORTS, ...COMMON, 'archive/']],
   ['backends/local/', ['core/', ...PORTS, ...COMMON, 'backends/local/']],
   ['backends/azure/', ['core/', ...PORTS, ...COMMON, 'forge/hook-request.ts', 'backends/azure/']],
-  ['backends/obs/', ['core/', ...PORTS, ...COMMON, 'backends/obs/']],
+  ['backends/obs/', ['core/', ...PORTS, ...COMMON, 'forge/hook-request.ts', 'backends/obs/']],
   ['forge/hook-request.ts', []],
   ['forge/github/', ['core/', ...PORTS, ...COMMON, 'forge/hook-request.ts', 'forge/github/']],
   ['forge/git/', ['core/', ...PORTS, ...COMMON, 'forge/hook-request.ts', 'forge/git/']],

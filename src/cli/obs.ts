@@ -1,6 +1,7 @@
 import { type Channel, type ChannelModel, type ConsumeMessage, connect, type Options } from 'amqplib';
 import { z } from 'zod';
 import { MOST_HOOK_BYTES, OBS_HOOK_PATH, OBS_SIGNATURE_HEADER, signObsHook } from '../backends/obs/hook.ts';
+import type { Config } from '../config/config.ts';
 import { backOffMs } from '../core/back-off.ts';
 
 /**
@@ -26,6 +27,45 @@ export interface ObsRelay {
   /** Waits before it connects, or posts, again: the first, and the longest. */
   waits?: { firstMs: number; mostMs: number };
   signal: AbortSignal;
+}
+
+/** openSUSE's, which everybody may hear. */
+const OPENSUSE = {
+  api: 'https://api.opensuse.org',
+  bus: 'amqps://opensuse:opensuse@rabbit.opensuse.org',
+  namespace: 'opensuse.obs',
+};
+
+export interface RelayOptions {
+  exchange?: string;
+  namespace?: string;
+  project?: string;
+  url?: string;
+}
+
+export type RelaySettings = Pick<ObsRelay, 'bus' | 'exchange' | 'namespace' | 'project' | 'url' | 'secret'>;
+
+/** What the command line, rcb.yaml and the environment say. Throws, in words for people, what is missing. */
+export function relaySettings(
+  { backends, credentials, server }: Pick<Config, 'backends' | 'credentials' | 'server'>,
+  given: RelayOptions,
+): RelaySettings {
+  const backend = backends.find((each) => each.kind === 'obs');
+  const isOpenSuse = backend?.url === OPENSUSE.api;
+  const project = given.project ?? backend?.project;
+  const bus = credentials.obs.bus ?? (isOpenSuse ? OPENSUSE.bus : undefined);
+  const secret = credentials.obs.hookSecret;
+  if (!project) throw new Error('rcb.yaml names no backend of kind obs: say which --project to tell of.');
+  if (!bus) throw new Error("OBS_BUS_URL is not set: amqps://user:password@host of the server's message bus.");
+  if (!secret) throw new Error('OBS_HOOK_SECRET is not set: choose a long random one, the same for the bot and here.');
+  return {
+    bus,
+    project,
+    secret,
+    exchange: given.exchange ?? 'pubsub',
+    namespace: given.namespace ?? (isOpenSuse ? OPENSUSE.namespace : ''),
+    url: given.url ?? server.publicUrl,
+  };
 }
 
 /** Events after which a build may look different. (Source: OBS's administrator's guide, message bus.) */

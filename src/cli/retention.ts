@@ -4,7 +4,7 @@ import { openDiskArchive } from '../archive/disk.ts';
 import { retentionMessages } from '../core/messages-retention.ts';
 import type { Keeps, StaysBecause } from '../core/retention.ts';
 import type { Database } from '../database/database.ts';
-import { addTotals, type Swept, SWEPT_KINDS, type SweptKind, sweepPage, type Totals } from '../effects/sweep.ts';
+import { addTotals, SWEPT_KINDS, type Swept, type SweptKind, sweepPage, type Totals } from '../effects/sweep.ts';
 import { openRetentionStore } from '../store/prisma-retention.ts';
 import type { RetentionStore } from '../store/store.ts';
 

@@ -193,6 +193,6 @@ export interface AzureServicePrincipal {
 
 export interface Credentials {
   azure: { token?: string; servicePrincipal?: AzureServicePrincipal; hookPassword?: string };
-  /** `keyFile`: of an SSH key, which counts before a password. */
-  obs: { user?: string; password?: string; keyFile?: string; hookSecret?: string };
+  /** `keyFile`: of an SSH key, which counts before a password. `bus`: the message bus that is relayed. */
+  obs: { user?: string; password?: string; keyFile?: string; hookSecret?: string; bus?: string };
 }

@@ -51,6 +51,7 @@ export const variables = [
   'OBS_PASSWORD',
   'OBS_KEY_FILE',
   'OBS_HOOK_SECRET',
+  'OBS_BUS_URL',
 ] as const;
 
 export type Variable = (typeof variables)[number];
@@ -255,7 +256,7 @@ function parseCredentials(reader: Reader): Credentials {
       servicePrincipal: parseServicePrincipal(reader),
       hookPassword: reader.secret('AZURE_HOOK_PASSWORD'),
     },
-    obs: { user, password, keyFile, hookSecret: reader.secret('OBS_HOOK_SECRET') },
+    obs: { user, password, keyFile, hookSecret: reader.secret('OBS_HOOK_SECRET'), bus: reader.secret('OBS_BUS_URL') },
   };
 }
 
@@ -301,6 +302,7 @@ function secretsOf({ github, databaseUrl, credentials }: EnvironmentSettings, en
     azure.hookPassword,
     obs.password,
     obs.hookSecret,
+    obs.bus,
     url?.password,
     unescaped(url?.password),
   ];

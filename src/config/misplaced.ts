@@ -43,6 +43,8 @@ const byBackend: Record<string, Record<string, string>> = {
     secret: 'OBS_HOOK_SECRET',
     hooksecret: 'OBS_HOOK_SECRET',
     hooktoken: 'OBS_HOOK_SECRET',
+    bus: 'OBS_BUS_URL',
+    busurl: 'OBS_BUS_URL',
   },
 };
 

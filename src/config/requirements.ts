@@ -45,6 +45,7 @@ function requireCredentials(backend: BackendConfig, { credentials }: Needed): Mi
   if (backend.kind === 'azure' && !token && !servicePrincipal) {
     return missing('AZURE_DEVOPS_TOKEN', 'a token, or AZURE_TENANT_ID, AZURE_CLIENT_ID and AZURE_CLIENT_SECRET,');
   }
-  if (backend.kind === 'obs' && !credentials.obs.user) return missing('OBS_USER', 'a user, and OBS_PASSWORD or OBS_KEY_FILE,');
+  if (backend.kind === 'obs' && !credentials.obs.user)
+    return missing('OBS_USER', 'a user, and OBS_PASSWORD or OBS_KEY_FILE,');
   return [];
 }

@@ -6,21 +6,10 @@ import type { Archive } from '../../src/archive/archive.ts';
 import { openDiskArchive } from '../../src/archive/disk.ts';
 import type { Keeps } from '../../src/core/retention.ts';
 import { type Swept, type SweptKind, sweepPage } from '../../src/effects/sweep.ts';
-import { openRetentionStore } from '../../src/store/prisma-retention.ts';
 import { openStore } from '../../src/store/prisma.ts';
+import { openRetentionStore } from '../../src/store/prisma-retention.ts';
 import type { RetentionStore } from '../../src/store/store.ts';
-import {
-  aBranch,
-  aBuild,
-  aJob,
-  anAttempt,
-  aPullRequest,
-  aRun,
-  aSource,
-  later,
-  NOW,
-  sha,
-} from '../support/builders.ts';
+import { aBranch, aBuild, aJob, anAttempt, aPullRequest, aRun, aSource, later, NOW, sha } from '../support/builders.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 
 const DAY_MS = 86_400_000;
@@ -125,7 +114,12 @@ describe('what retention removes', () => {
     const pull = aPullRequest({ runId: 'run1' });
     const branch = aBranch({ runId: 'run2' });
     await addRun({ id: 'run1', finishedAt: daysAgo(100), archive: await oldBlob('of a pull'), subject: pull.subject });
-    await addRun({ id: 'run2', finishedAt: daysAgo(100), archive: await oldBlob('of a branch'), subject: branch.subject });
+    await addRun({
+      id: 'run2',
+      finishedAt: daysAgo(100),
+      archive: await oldBlob('of a branch'),
+      subject: branch.subject,
+    });
     await writing.savePullRequest(pull);
     await writing.saveBranch(branch);
     assert.deepEqual(decisions(await sweep('sources')).sort(), ['newest-of-branch', 'newest-of-open-pull-request']);
@@ -195,7 +189,12 @@ describe('what retention removes', () => {
     });
     const many = Array.from({ length: 2_500 }, (_, at) => row(`old${at}`, 'done', 40));
     await prisma.event.createMany({
-      data: [...many, row('large', 'done', 40, { rawSha256: raw }), row('parked', 'parked', 40), row('young', 'done', 2)],
+      data: [
+        ...many,
+        row('large', 'done', 40, { rawSha256: raw }),
+        row('parked', 'parked', 40),
+        row('young', 'done', 2),
+      ],
     });
     const swept = await sweep('events');
     assert.equal(swept.filter(({ decision }) => decision.goes).length, 2_501);
@@ -229,7 +228,10 @@ describe('what retention removes', () => {
       (await sweep('effects')).map(({ count }) => count),
       [1],
     );
-    assert.deepEqual((await prisma.effect.findMany({ orderBy: { id: 'asc' } })).map(({ id }) => id), ['b', 'c']);
+    assert.deepEqual(
+      (await prisma.effect.findMany({ orderBy: { id: 'asc' } })).map(({ id }) => id),
+      ['b', 'c'],
+    );
   });
 
   test('commits stay in the mirrors that open pull requests, unfinished runs and kept archives refer to', async () => {

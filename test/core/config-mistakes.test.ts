@@ -356,7 +356,11 @@ const inEnvironment: [env: Record<string, string>, ...lines: string[]][] = [
     'environment: GHE_HOST: found "https://ghe", expected a bare host name like github.example.org.',
   ],
   [{ GHE_PROTOCOL: 'htps' }, 'environment: GHE_PROTOCOL: found "htps", expected https or http. Did you mean "https"?'],
-  [{ OBS_USER: 'me' }, 'environment: OBS_PASSWORD: found nothing, expected the password of OBS_USER.'],
+  [
+    { OBS_USER: 'me' },
+    'environment: OBS_PASSWORD: found nothing, expected the password of OBS_USER. OBS_KEY_FILE may name an SSH key instead.',
+  ],
+  [{ OBS_KEY_FILE: 'x' }, 'environment: OBS_USER: found nothing, expected the user whose key OBS_KEY_FILE is.'],
   [{ OBS_PASSWORD: 'x' }, 'environment: OBS_USER: found nothing, expected the user whose password OBS_PASSWORD is.'],
   [
     { AZURE_DEVOPS_TOKEN: 'x\n' },

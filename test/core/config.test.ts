@@ -127,7 +127,18 @@ test('DESIGN’s backends are read, each with its own keys', () => {
       timestamps: 'keep',
       issues: 'passed',
     },
-    { name: 'obs', kind: 'obs', url: 'https://api.opensuse.org', project: 'home:rcb', template: 'obs/' },
+    {
+      name: 'obs',
+      kind: 'obs',
+      url: 'https://api.opensuse.org',
+      project: 'home:rcb',
+      mode: 'project-per-run',
+      template: 'obs/',
+      timeout: 28_800_000,
+      jobTimeout: 14_400_000,
+      artifacts: { maxFiles: 100, maxBytes: 512 * 2 ** 20 },
+      logLimit: 256 * 2 ** 20,
+    },
   ]);
 });
 

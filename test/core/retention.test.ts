@@ -120,7 +120,10 @@ test('an archive goes if and only if it would go for each of its runs alone', ()
     fc.property(anyUses, anyKeep, (uses, keep) => {
       const decision = decideArchive(uses, keep, NOW);
       if (decision.goes) gone += 1;
-      assert.equal(decision.goes, uses.every((use) => decideArchive([use], keep, NOW).goes));
+      assert.equal(
+        decision.goes,
+        uses.every((use) => decideArchive([use], keep, NOW).goes),
+      );
     }),
     { numRuns: 500, seed: 16 },
   );

@@ -142,7 +142,7 @@ export class World {
   }
 
   /** The newest run of a sha, once it is in `state` (default: finished). */
-  async run(sha: string, state = 'finished', deadlineMs = 20_000): Promise<RunJson> {
+  async run(sha: string, state = 'finished', deadlineMs = 60_000): Promise<RunJson> {
     let seen: RunJson | undefined;
     await until(async () => {
       seen = (await this.runs(`?sha=${sha}`))[0];

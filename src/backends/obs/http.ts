@@ -2,7 +2,7 @@ import { Agent, fetch } from 'undici';
 
 export type ObsFetch = typeof fetch;
 
-/** Connections to OBS, for all back-ends; `close` waits for what is under way. */
+/** Connections to OBS; `close` breaks off what is under way. */
 export interface ObsHttp {
   fetch: ObsFetch;
   close(): Promise<void>;
@@ -22,6 +22,6 @@ export function openHttp(): ObsHttp {
   });
   return {
     fetch: (input, init) => fetch(input, { ...init, dispatcher: agent }),
-    close: () => agent.close(),
+    close: () => agent.destroy(),
   };
 }

@@ -57,7 +57,10 @@ async function answerTo(req: IncomingMessage, options: ObsIntakeOptions): Promis
     if (told.length > 0) await queue.push(told);
     return { status: 202, text: '' };
   } catch (error) {
-    log.error({ err: error }, "A hook of OBS's could not be stored; the relay tells it again, and polling finds the build");
+    log.error(
+      { err: error },
+      "A hook of OBS's could not be stored; the relay tells it again, and polling finds the build",
+    );
     return { status: 503, text: words.hookNotStored };
   }
 }
@@ -69,7 +72,10 @@ function toldOf(changed: ObsChanged[], { backends, now }: ObsIntakeOptions): Tol
   for (const change of changed) {
     const ids = backends.map((backend) => ({ name: backend.name, id: externalIdOfChange(change, backend) }));
     for (const id of new Set(ids.flatMap((each) => each.id ?? []))) {
-      const known = byBuild.get(id) ?? { backends: ids.flatMap((each) => (each.id === id ? each.name : [])), changes: [] };
+      const known = byBuild.get(id) ?? {
+        backends: ids.flatMap((each) => (each.id === id ? each.name : [])),
+        changes: [],
+      };
       known.changes.push(change);
       byBuild.set(id, known);
     }

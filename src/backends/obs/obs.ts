@@ -35,7 +35,7 @@ export interface ObsBackend extends Backend {
   expectNews(externalId: string): void;
   sweep(options: SweepOptions, signal: AbortSignal): Promise<string[]>;
   /** Give up what is asked in the background. */
-  close(): void;
+  close(): Promise<void>;
 }
 
 /** Builds on an Open Build Service. What it knows of them it keeps there; a process that dies loses nothing. */
@@ -60,7 +60,7 @@ class Obs implements ObsBackend {
     this.name = options.name;
     this.followEveryMs = options.followEveryMs;
     this.#options = options;
-    this.#client = new ObsClient(options);
+    this.#client = new ObsClient({ ...options, fetch: options.http.fetch });
   }
 
   async ensureStarted(order: BuildOrder, signal: AbortSignal): Promise<StartedBuild> {
@@ -203,9 +203,10 @@ class Obs implements ObsBackend {
     return await this.#spoken('look for leftovers', () => sweepLeftovers(parts, options, signal));
   }
 
-  close(): void {
+  async close(): Promise<void> {
     for (const following of this.#followings.values()) following.close();
     this.#followings.clear();
+    await this.#options.http.close();
   }
 
   #cancelled(mark: StartedMark, seen: BuildObservation): StartedMark {

@@ -1,7 +1,7 @@
 import type { Archive } from '../../archive/archive.ts';
 import type { ObsAuth } from './auth.ts';
 import type { BinaryLimits } from './binaries.ts';
-import type { ObsFetch } from './http.ts';
+import type { ObsHttp } from './http.ts';
 import type { Deadlines } from './judge.ts';
 import type { ObsMode } from './names.ts';
 import type { Pace } from './pace.ts';
@@ -21,7 +21,8 @@ export interface ObsOptions {
   template: Template;
   auth: ObsAuth;
   archive: Pick<Archive, 'get'>;
-  fetch: ObsFetch;
+  /** Closed with the back-end. */
+  http: ObsHttp;
   /** One for each host, however many back-ends it serves. */
   pace: Pace;
   time: ObsTime;

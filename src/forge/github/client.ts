@@ -114,7 +114,8 @@ export function openClient(options: ClientOptions): GitHubClient {
       const value = parsed(question, answer.data);
       const links = linksOf(answer.headers['link']);
       const { etag } = answer.headers;
-      if (route.startsWith('GET ') && keep && etag) kept.set(key, { etag: String(etag), value, links, schema: question.schema });
+      if (route.startsWith('GET ') && keep && etag)
+        kept.set(key, { etag: String(etag), value, links, schema: question.schema });
       return { value, links };
     } catch (error) {
       const response = (error as { response?: { headers?: Headers } } | undefined)?.response;

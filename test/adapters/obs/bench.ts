@@ -61,7 +61,6 @@ export class ObsBench {
   readonly obs: ObsStandIn;
   readonly archive = new Map<string, Buffer>();
   readonly #opened: ObsBackend[] = [];
-  readonly #http = openHttp();
   #orders = 0;
 
   constructor(obs: ObsStandIn) {
@@ -80,7 +79,7 @@ export class ObsBench {
       template: templateOf([packageOf('main')]),
       auth: basicAuth(this.obs.user, this.obs.password),
       archive: { get: async (sha256) => Readable.from([this.archive.get(sha256)!]) },
-      fetch: this.#http.fetch,
+      http: openHttp(),
       pace: new Pace(1_000, systemTime, () => 0.5),
       time: systemTime,
       pollMs: 300,
@@ -119,8 +118,7 @@ export class ObsBench {
   }
 
   async close(): Promise<void> {
-    for (const backend of this.#opened) backend.close();
+    for (const backend of this.#opened) await backend.close();
     await this.obs.close();
-    await this.#http.close();
   }
 }

@@ -31,8 +31,10 @@ const story = (title: string, tell: (bench: ObsBench) => Promise<void>, options:
     }
   });
 
-const clientOf = (bench: ObsBench, more: { auth?: ObsAuth; pace?: Pace } = {}) =>
-  new ObsClient({ ...bench.options(), ...more });
+const clientOf = (bench: ObsBench, more: { auth?: ObsAuth; pace?: Pace } = {}) => {
+  const options = bench.options();
+  return new ObsClient({ ...options, fetch: options.http.fetch, ...more });
+};
 const meta = { path: ['source', PROJECT, '_meta'], signal: never };
 
 const refused = async (asked: Promise<unknown>): Promise<ObsError> => {

@@ -432,7 +432,7 @@ describe('re-tests, leftovers, hints', { concurrency: 3 }, () => {
       await until('it runs', () => bench.obs.job(externalId, 'main')?.code === 'building');
       const building = async () => {
         seen = await backend.observe(externalId, { seen: digestOf(seen), waitMs: 20 }, never);
-        backend.hint(externalId);
+        backend.expectNews(externalId);
         return jobsOf(seen)[0]?.state === 'running';
       };
       await until('it is seen', building);
@@ -445,12 +445,12 @@ describe('re-tests, leftovers, hints', { concurrency: 3 }, () => {
     for (let step = 1; ; step += 1) {
       const backend = bench.open({ template: three });
       const before = bench.obs.requests.length;
-      const { fetch } = bench.options();
+      const { http } = bench.options();
       const dies: ObsFetch = async (...given) => {
         if (bench.obs.requests.length - before >= step) throw new TypeError('killed');
-        return await fetch(...given);
+        return await http.fetch(...given);
       };
-      const dying = bench.open({ template: three, fetch: dies });
+      const dying = bench.open({ template: three, http: { ...http, fetch: dies } });
       const isDone = await dying.ensureStarted(order, never).then(
         () => true,
         () => false,
