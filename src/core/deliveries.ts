@@ -18,8 +18,8 @@ export interface DeliveryNews {
   read: Delivery[];
   /** Attempts to be made again. */
   resend: Delivery[];
-  /** Everything before this is settled; ISO 8601. Absent: nothing was sent. */
-  until?: string;
+  /** Everything before this is settled; ISO 8601. A burst that is settled is left behind, and not listed again and again. */
+  until: string;
 }
 
 /** @param listed newest first, all attempts since the cursor.
@@ -40,9 +40,7 @@ export function deliveryNews(listed: Delivery[], known: Set<string>, now: Date):
     ...failed,
     ...open.filter(({ newest, tries }) => !newest.ok && tries.length < MOST_TRIES),
   ].map(({ newest }) => newest.deliveredAt.getTime());
-  const newest = listed[0]?.deliveredAt.getTime();
-  const until = newest === undefined ? undefined : new Date(Math.min(newest, ...later)).toISOString();
-  return { read, resend, until };
+  return { read, resend, until: new Date(Math.min(now.getTime(), ...later)).toISOString() };
 }
 
 /** A click on a button of a check: nothing that a later look could find. */

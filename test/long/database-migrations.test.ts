@@ -208,8 +208,13 @@ describe('the migrations in prisma/migrations', () => {
           "UNIQUE effect USING btree (kind, target) WHERE (state = 'pending'",
           "effect USING btree (lane, due_at, id) WHERE (state = 'pending'",
           "UNIQUE effect USING btree (lane) WHERE (state = 'running'",
+          indexed(
+            'event_created_at_told_idx',
+            'event USING btree (created_at) WHERE ((hook_at IS NOT NULL) OR (poll_at IS NOT NULL))',
+          ),
           "event USING btree (due_at, seq) WHERE (state = 'pending'",
           indexed('event_raw_sha256_idx', 'event USING btree (raw_sha256) WHERE (raw_sha256 IS NOT NULL)'),
+          indexed('event_repaired_idx', 'event USING btree (id) WHERE ((hook_at IS NULL) AND (poll_at IS NOT NULL))'),
           "event USING btree (retry_at) WHERE (state = 'pending'",
           "event USING btree (subject, due_at, seq) WHERE (state = 'pending'",
           "UNIQUE event USING btree (subject) WHERE (state = 'running'",

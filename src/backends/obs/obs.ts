@@ -22,6 +22,7 @@ import { externalIdOf, parseExternalId } from './names.ts';
 import { type CompleteOptions, complete, type ObsOptions } from './options.ts';
 import { type Place, ProjectPlace, StandingPlace } from './place.ts';
 import { makeBuild } from './start.ts';
+import { abortJobs } from './stop.ts';
 import { sweepLeftovers } from './sweep.ts';
 import { packagesFor } from './template.ts';
 
@@ -150,7 +151,8 @@ class Obs implements ObsBackend {
       // a job that is taken from the scheduler before it is aborted goes on at its worker.
       if (!mark.cancelled) await place.write(cancelled, undefined, signal);
       following.marked(cancelled);
-      await this.#command(place, { cmd: 'abortbuild', package: place.filter(mark) }, signal);
+      const { time, changeMs } = this.#options;
+      await abortJobs({ client: this.#client, place, time, againMs: Math.min(changeMs, 1_000) }, mark, signal);
       await place.write(cancelled, false, signal);
     });
   }
