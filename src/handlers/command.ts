@@ -106,6 +106,8 @@ const numberOf = (subject: string): number => Number(subject.slice(subject.lastI
 export async function onCommandSeen(event: EventOf<'command.seen'>, context: HandlerContext): Promise<Outcome> {
   const asked = await askedOf(event, context);
   if (!asked) return nothing;
+  // Two ask at the same time: the run that the first one asked for has an id, and no row yet.
+  if (asked.runId !== undefined && !asked.run) return { tryLater: `run ${asked.runId} is not stored yet` };
   const done: Done = { effects: [], events: [], isRefused: false };
   for (const command of event.commands) {
     const allowance = allowanceOf(asked, command, context);
@@ -132,6 +134,7 @@ interface Asked {
   event: EventOf<'command.seen'>;
   pull?: PullRequest;
   /** The newest run of the pull request or branch. */
+  runId?: string;
   run?: Run;
   wishes: StoredMergeRequest[];
 }
@@ -142,7 +145,7 @@ async function askedOf(event: EventOf<'command.seen'>, { store }: HandlerContext
   const runId = pull?.runId ?? branch?.runId;
   if (!pull && !branch) return undefined;
   const run = runId === undefined ? undefined : await store.run(runId);
-  return { event, pull, run, wishes: pull ? await store.mergeRequests(event.subject) : [] };
+  return { event, pull, runId, run, wishes: pull ? await store.mergeRequests(event.subject) : [] };
 }
 
 function allowanceOf({ event, pull, run, wishes }: Asked, command: Command, { serving }: HandlerContext): Allowance {
