@@ -192,6 +192,29 @@ for (const [name, description] of [
     });
 }
 
+program
+  .command('obs')
+  .description('the message bus of an Open Build Service')
+  .command('relay')
+  .description('hear what the bus says of our builds, and tell the bot; beside the bot, and never needed: it polls')
+  .option('--exchange <name>', 'default: pubsub')
+  .option('--namespace <prefix>', "before each event's name; default: openSUSE's for api.opensuse.org, else none")
+  .option('--project <name>', 'only what happens in it and below; default: that of the backend in rcb.yaml')
+  .option('--url <url>', 'of the bot; default: RCB_PUBLIC_URL')
+  .action(async (options: { exchange?: string; namespace?: string; project?: string; url?: string }) => {
+    const { relayObs, relaySettings } = await import('./cli/obs.ts');
+    const stop = new AbortController();
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => stop.abort());
+    try {
+      const settings = relaySettings(configOrExit(), options);
+      const say = (line: string) => console.log(line);
+      await relayObs({ ...settings, fetch, say, random: Math.random, signal: stop.signal });
+    } catch (error) {
+      console.error(error instanceof Error ? error.message : String(error));
+      process.exitCode = 1;
+    }
+  });
+
 await program.parseAsync();
 
 interface HookOptions {
