@@ -49,10 +49,7 @@ export function openStore(client: Client, now: () => Date): Store {
       const verdict = { in: ['passed', 'failed', 'error'] };
       return (await client.run.findFirst({ where: { sha, repositoryKey, verdict }, select: { id: true } })) !== null;
     },
-    countBuilding: (except) => {
-      const builds = { some: { state: { not: 'finished' }, externalId: { not: null } } };
-      return client.run.count({ where: { builds, id: { not: except } } });
-    },
+    countBuilding: (except) => countBuilding(client, except),
     saveRun: (run, before) => saveRun(client, run, before),
     installation: async (key) =>
       ((await client.installation.findUnique({ where: { key } })) as Installation | null) ?? undefined,
@@ -99,6 +96,19 @@ async function loadRun(client: Client, id: string): Promise<Run | undefined> {
   const builds = await client.build.findMany({ where: { runId: id }, orderBy: { id: 'asc' }, include: jobsInclude });
   const checks = await client.check.findMany({ where: { runId: id }, orderBy: { id: 'asc' } });
   return runOf({ ...record, builds, checks });
+}
+
+/** A build that was started a moment ago is told of by an event before its row says so. */
+async function countBuilding(client: Client, except: string | undefined): Promise<number> {
+  const builds = { some: { state: { not: 'finished' }, externalId: { not: null } } };
+  const stored = await client.run.findMany({ where: { builds }, select: { id: true } });
+  const told = await client.event.findMany({
+    where: { kind: 'build.started', state: { in: ['pending', 'running'] } },
+    select: { subject: true },
+  });
+  const ids = new Set([...stored.map(({ id }) => id), ...told.map(({ subject }) => subject.replace(/^run:/, ''))]);
+  if (except !== undefined) ids.delete(except);
+  return ids.size;
 }
 
 async function newestRun(client: Client, where: Prisma.RunWhereInput): Promise<Run | undefined> {

@@ -33,14 +33,19 @@ describe('commands', () => {
   const reacted = (number: number, id: number, content: string) =>
     until(async () => reactions(number, id).includes(content), 30_000);
   /** The ledger proves a head older than a comment only after half a minute; the story does not wait for that. */
-  const age = async (...pulls: { headSha: string }[]) => {
+  const age = async (...pulls: { repo: string; number: number; headSha: string }[]) => {
     const { prisma } = world.database.database;
-    for (const { headSha } of pulls) {
+    const open = { in: ['pending', 'running'] };
+    for (const { repo, number, headSha } of pulls) {
+      const subject = `pull-request:github:${world.github.repositoryId(repo)}#${number}`;
       await until(async () => (await prisma.pullRequest.count({ where: { headSha } })) === 1);
-      await prisma.pullRequest.updateMany({
-        where: { headSha },
-        data: { heads: [{ sha: headSha, seenAt: '2026-01-01T00:00:00Z' }] },
+      // Whoever has read the row already would write it as it was.
+      await until(async () => {
+        const looks = await prisma.effect.count({ where: { target: subject, state: open } });
+        return looks + (await prisma.event.count({ where: { subject, state: open } })) === 0;
       });
+      const heads = [{ sha: headSha, seenAt: '2026-01-01T00:00:00Z' }];
+      await prisma.pullRequest.updateMany({ where: { headSha }, data: { heads } });
     }
   };
   const settledWish = async (number: number) => {
