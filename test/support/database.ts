@@ -62,7 +62,7 @@ async function onServer(adminUrl: string, dataDir: string): Promise<TestDatabase
     close: async () => {
       for (const handle of handles) await handle.close();
       await created.drop();
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }
@@ -84,7 +84,7 @@ async function inMemory(dataDir: string): Promise<TestDatabase> {
     close: async () => {
       await database.close();
       await rm(socketDir, { recursive: true, force: true });
-      await rm(dataDir, { recursive: true, force: true });
+      await rm(dataDir, { recursive: true, force: true, maxRetries: 10 });
     },
   };
 }

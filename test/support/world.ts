@@ -190,7 +190,7 @@ export class World {
     await this.github.stop();
     for (const database of [this.database, ...this.#former]) {
       await database.close();
-      await rm(database.dataDir, { recursive: true, force: true });
+      await rm(database.dataDir, { recursive: true, force: true, maxRetries: 10 });
     }
   }
 }

@@ -21,6 +21,9 @@ export class ObsError extends BackendError {
   }
 }
 
+/** A running job's log is its worker's: `remote error: connect to 10.0.0.1 5252: Connection refused`, with status 400. */
+export const isWorkerAway = (error: unknown): boolean => error instanceof ObsError && isAway(error);
+
 export const isGone = (error: unknown): boolean => error instanceof ObsError && error.status === 404;
 
 interface ErrorSaid {
@@ -219,11 +222,16 @@ function errorIn(body: string, reason: string): ErrorSaid {
 
 const oneLine = (text: string): string => text.replace(/\s+/g, ' ').trim().slice(0, 300);
 
+/** One of OBS's own servers could not reach another one. */
+const isAway = ({ summary }: Pick<ErrorSaid, 'summary'>): boolean =>
+  /\bconnect to \S+.*(refused|timed out|timeout|no route|unreachable)/i.test(summary);
+
 /** OBS's status decides; its codes are symbolic words at the front and numbers behind it. */
 function kindOf(status: number, { summary }: ErrorSaid): BackendErrorKind {
   if (status === 401) return 'misconfigured';
   if (status === 429 || status === 503 || status === 408) return 'busy';
   if (status >= 500) return 'unreachable';
+  if (isAway({ summary })) return 'unreachable';
   return status === 400 && summary.includes('service in progress') ? 'busy' : 'refused';
 }
 

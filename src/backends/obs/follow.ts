@@ -67,6 +67,8 @@ export class Following {
   /** By job and attempt: what was found out for good. */
   readonly #ends = new Map<string, { ended?: EndedJob; told: JobObservation | 'left-out' }>();
   readonly #settling = new Map<string, Settling>();
+  /** Names at OBS of jobs that were given up, by repository and architecture. */
+  readonly #overdue = new Map<string, Set<string>>();
   readonly #runningSince = new Map<string, Date>();
   readonly #logReads = new Map<string, number>();
   #logReadTimes: number[] = [];
@@ -93,6 +95,7 @@ export class Following {
   /** What was written down is what is known now. */
   marked(mark: StartedMark): void {
     this.#mark = mark;
+    this.#overdue.clear();
     this.#watch.hint();
   }
 
@@ -213,7 +216,7 @@ export class Following {
   }
 
   #sightOf(job: ObsJob, list: ResultList, mark: StartedMark): Sight {
-    return sightOf(job, list, serverNames(mark, this.place.suffix));
+    return sightOf(job, list, serverNames(mark, this.place.suffix), this.#overdue.get(targetKey(job)));
   }
 
   #note(job: ObsJob, { code, details, quiet }: Sight): void {
@@ -278,7 +281,11 @@ export class Following {
     const { deadlines, time } = this.#parts;
     const seen = openObservation(job, sight, mark, deadlines, time.now(), this.#runningSince.get(idOf(job)));
     // Once told it stays told, whatever comes later.
-    if (seen.state === 'finished') this.#ended(job, seen);
+    if (seen.state === 'finished') {
+      this.#ended(job, seen);
+      const overdue = this.#overdue.get(targetKey(job)) ?? new Set();
+      this.#overdue.set(targetKey(job), overdue.add(job.serverName));
+    }
     return seen;
   }
 

@@ -62,11 +62,11 @@ export const attemptOf = (mark: StartedMark, job: string): number =>
 export const resultOf = (list: ResultList, { repository, arch }: TargetName): TargetResult | undefined =>
   list.results.find((result) => result.repository === repository && result.arch === arch);
 
-/** `own`: the names at OBS of all packages of the build. */
-export function sightOf(job: ObsJob, list: ResultList, own: string[]): Sight {
+/** `own`: the names at OBS of all packages of the build. `overdue`: of those of the same target that were given up. */
+export function sightOf(job: ObsJob, list: ResultList, own: string[], overdue: ReadonlySet<string> = new Set()): Sight {
   const result = resultOf(list, job);
   if (!result) return { code: 'unknown', quiet: 'no' };
-  const quiet = quietOf(result, own);
+  const quiet = quietOf(result, own, overdue);
   // Then it lists no packages.
   if (result.code === 'broken') {
     return { code: 'broken', details: obsMessages.repositoryBroken(result.details), quiet };
@@ -75,13 +75,15 @@ export function sightOf(job: ObsJob, list: ResultList, own: string[]): Sight {
   return { code: status?.code ?? 'unknown', details: status?.details, quiet };
 }
 
-function quietOf(result: TargetResult, own: string[]): Sight['quiet'] {
+function quietOf(result: TargetResult, own: string[], overdue: ReadonlySet<string>): Sight['quiet'] {
   if (result.dirty) return 'no';
   if (isQuiet(result.code)) return 'rest';
   const codes = [...result.packages]
-    .filter(([name]) => own.includes(name.split(':', 1)[0]!))
+    .filter(([name]) => own.includes(name.split(':', 1)[0]!) && !overdue.has(name))
     .map(([, { code }]) => code);
-  return codes.length > 0 && codes.every((code) => ['built', 'no-job'].includes(meaningOf(code))) ? 'others' : 'no';
+  if (codes.length === 0 || !codes.every((code) => ['built', 'no-job'].includes(meaningOf(code)))) return 'no';
+  // A worker that died keeps its repository from ever coming to rest.
+  return overdue.size > 0 ? 'rest' : 'others';
 }
 
 /** The job's own end in the history of its repository and architecture: the newest one that is ours. */

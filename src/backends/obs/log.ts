@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream';
 import { BackendError } from '../backend.ts';
-import { type ObsClient, ObsError } from './client.ts';
+import { isWorkerAway, type ObsClient, ObsError } from './client.ts';
 import { ifThere } from './commit.ts';
 import type { ObsJob } from './judge.ts';
 
@@ -101,7 +101,7 @@ function namesUs(head: string, { srcmd5, hasEnded }: LogAsked): boolean {
   return named === undefined ? hasEnded && head !== '' : named === srcmd5;
 }
 
-type LogPart = Pick<LogAsked, 'client' | 'project' | 'job' | 'signal'>;
+type LogPart = Pick<LogAsked, 'client' | 'project' | 'job' | 'hasEnded' | 'signal'>;
 
 async function readPart(asked: LogPart, part: Record<string, string>): Promise<string> {
   const chunks: Buffer[] = [];
@@ -110,7 +110,7 @@ async function readPart(asked: LogPart, part: Record<string, string>): Promise<s
 }
 
 async function openPart(
-  { client, project, job, signal }: LogPart,
+  { client, project, job, hasEnded, signal }: LogPart,
   part: Record<string, string>,
 ): Promise<Readable | undefined> {
   const asked = client.stream({
@@ -125,6 +125,8 @@ async function openPart(
   } catch (error) {
     // "start out of range": it has fewer bytes, and was perhaps begun anew.
     if (error instanceof ObsError && error.status === 400 && /out of range/.test(error.summary)) return undefined;
+    // Nobody can read it, and a job that is overdue has to end all the same. One that has ended has its log at the server.
+    if (!hasEnded && isWorkerAway(error)) return undefined;
     throw error;
   }
 }
@@ -136,7 +138,7 @@ export async function endsKilled(
   job: ObsJob,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const asked = { client, project, job, signal };
+  const asked = { client, project, job, hasEnded: true, signal };
   try {
     return /Killed Job\s*$/.test(await readPart(asked, { start: String(-TAIL_BYTES) }));
   } catch (error) {

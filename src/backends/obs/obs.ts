@@ -22,7 +22,6 @@ import { externalIdOf, parseExternalId } from './names.ts';
 import { type CompleteOptions, complete, type ObsOptions } from './options.ts';
 import { type Place, ProjectPlace, StandingPlace } from './place.ts';
 import { makeBuild } from './start.ts';
-import { abortJobs } from './stop.ts';
 import { sweepLeftovers } from './sweep.ts';
 import { packagesFor } from './template.ts';
 
@@ -151,8 +150,9 @@ class Obs implements ObsBackend {
       // a job that is taken from the scheduler before it is aborted goes on at its worker.
       if (!mark.cancelled) await place.write(cancelled, undefined, signal);
       following.marked(cancelled);
-      const { time, changeMs } = this.#options;
-      await abortJobs({ client: this.#client, place, time, againMs: Math.min(changeMs, 1_000) }, mark, signal);
+      // Once: a worker that was aborted in a job's first moments kills what it then starts two minutes later, whatever
+      // else it is told (source: bs_worker).
+      await this.#command(place, { cmd: 'abortbuild', package: place.filter(mark) }, signal);
       await place.write(cancelled, false, signal);
     });
   }

@@ -139,6 +139,7 @@ describe('a back-end on a real Open Build Service', { skip: why }, () => {
     assert.match(await at.resultAtServer(externalId), /package="main" code="(building|dispatching)"/);
     assert.deepEqual([job.verdict, job.timedOut], ['error', true]);
     assert.match(job.why!, /not over after 6 s; OBS said "(building|dispatching)" last/);
+    assert.equal((await logOf(backend, externalId, job)).length, 0, 'its log was at the worker');
     await backend.ensureCancelled(externalId, never);
     await backend.release(externalId);
     at.server.startWorkers();

@@ -21,13 +21,15 @@ interface Stage {
   server: ObsServer;
 }
 
-async function startStage(at: ObsServer): Promise<Stage & { stop(): Promise<void> }> {
+async function startStage(at: ObsServer, jobTimeout = '4m'): Promise<Stage & { stop(): Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), 'rcb-obs-template-'));
   await writeTemplate(directory);
   const own = `name: obs, kind: obs, url: "${at.front.url}", project: "${PROJECT}", template: "${directory}"`;
   const world = await startWorld({
     files: filesOf({ good: 'echo all is well', other: 'echo so is this' }),
-    yaml: ['limits: { writeSpacing: 0 }', 'poll: { obs: 2 }', `backends: [{ ${own}, jobTimeout: 45s }]`].join('\n'),
+    yaml: ['limits: { writeSpacing: 0 }', 'poll: { obs: 2 }', `backends: [{ ${own}, jobTimeout: ${jobTimeout} }]`].join(
+      '\n',
+    ),
     env: { OBS_USER: at.user, OBS_PASSWORD: at.password },
   });
   world.github.setPermission(REPO, 'maintainer', 'write');
@@ -79,6 +81,17 @@ async function projectOf(stage: Stage, { id }: RunJson): Promise<string | undefi
   return undefined;
 }
 
+/** Its first commit is tested, and the workers have nothing to do. */
+const idle = (stage: Stage): Promise<void> =>
+  until(
+    'all is tested',
+    async () => {
+      const runs = await stage.world.runs();
+      return runs.length > 0 && runs.every(({ state }) => state === 'finished') && (await projects(stage)).length === 0;
+    },
+    BUILD_MS,
+  );
+
 const logOf = async ({ world }: Stage, run: RunJson, name: string): Promise<string> => {
   const id = new URL(jobOf(run, name).logUrl!).pathname.split('/')[4];
   return await world.text(`/runs/${run.id}/jobs/${id}/log.txt`);
@@ -93,12 +106,13 @@ describe('the bot on a real Open Build Service', { skip: why }, () => {
   const story = (title: string, tell: (stage: Stage) => Promise<void>) =>
     test(title, { timeout: 2 * BUILD_MS }, async () => {
       const stage = (await staged)!;
+      await idle(stage);
       try {
         await tell(stage);
       } finally {
         stage.server.front.keepsAll = false;
       }
-      await until('its projects are gone', async () => (await projects(stage)).length === 0);
+      await idle(stage);
     });
   let branches = 0;
   const open = ({ world }: Stage, scripts: Record<string, string>) => {
@@ -145,32 +159,42 @@ describe('the bot on a real Open Build Service', { skip: why }, () => {
 
   story('a newer head: what is built for the one before is stopped', async (stage) => {
     const { world, server: at } = stage;
-    const pull = await open(stage, { good: 'sleep 600', other: 'sleep 600' });
-    const isBuilding = async () => {
+    const pull = await open(stage, { good: 'echo begun; sleep 600', other: 'exit 1' });
+    // A worker that is stopped before its build has begun takes minutes to see it.
+    const hasBegun = async () => {
       const [run] = await world.runs(`?sha=${pull.headSha}`);
       const project = run && (await projectOf(stage, run));
-      const result = project && (await (await at.behind(`/build/${project}/_result?view=status`)).text());
-      return result !== undefined && /<status package="good" code="building"/.test(result);
+      if (!project) return false;
+      const log = await at.behind(`/build/${project}/standard/x86_64/good/_log?nostream=1`);
+      return (await log.text()).includes('] begun\n');
     };
-    await until('it is built', isBuilding, BUILD_MS);
+    await until('its build has begun', hasBegun, BUILD_MS);
     const next = await world.github.commit(REPO, pull.head, { files: filesOf({ good: 'true', other: 'true' }) });
     const run = await world.run(next, 'finished', BUILD_MS);
     assert.deepEqual(verdicts(run), { [names.good]: 'passed', [names.other]: 'passed' });
     assert.equal((await world.run(pull.headSha)).verdict, 'superseded');
   });
 
-  story('a worker that is killed: the job ends as an error, in time', async (stage) => {
+  test('a worker that is killed: the job ends as an error, in time', { timeout: 2 * BUILD_MS }, async () => {
+    await idle((await staged)!);
+    const stage = await startStage(server!, '90s');
     const { world, server: at } = stage;
-    const pull = await open(stage, { good: 'sleep 600', other: 'sleep 600' });
-    const isRunning = async () => {
-      const [run] = await world.runs(`?sha=${pull.headSha}`);
-      return run !== undefined && jobsOf(run).filter(({ state }) => state === 'running').length === 2;
-    };
-    await until('both jobs run', isRunning, BUILD_MS);
-    at.killWorkers();
-    const run = await world.run(pull.headSha, 'finished', BUILD_MS);
-    assert.deepEqual(verdicts(run), { [names.good]: 'error', [names.other]: 'error' });
-    assert.equal((await world.check(pull.headSha, names.good)).conclusion, 'timed_out');
-    at.startWorkers();
+    try {
+      await idle(stage);
+      const pull = await open(stage, { good: 'sleep 600', other: 'sleep 600' });
+      const isRunning = async () => {
+        const [run] = await world.runs(`?sha=${pull.headSha}`);
+        return run !== undefined && jobsOf(run).filter(({ state }) => state === 'running').length === 2;
+      };
+      await until('both jobs run', isRunning, BUILD_MS);
+      at.killWorkers();
+      const run = await world.run(pull.headSha, 'finished', BUILD_MS);
+      assert.deepEqual(verdicts(run), { [names.good]: 'error', [names.other]: 'error' });
+      const { conclusion, output } = await world.check(pull.headSha, names.good);
+      assert.equal(conclusion, 'timed_out', JSON.stringify(output));
+    } finally {
+      at.startWorkers();
+      await stage.stop();
+    }
   });
 });

@@ -249,9 +249,22 @@ describe('jobs that do not end as others', { concurrency: 3 }, () => {
   });
 
   story('a worker that is lost leaves its job as building: the deadline ends it', async (bench) => {
-    const { jobs } = await endOf(bench, { ends: 'lost' }, { deadlines: { jobMs: 100 }, pollMs: 50 });
+    const options = { deadlines: { jobMs: 100 }, pollMs: 50 };
+    const { backend, externalId, jobs } = await endOf(bench, { ends: 'lost' }, options);
     assert.deepEqual([jobs[0]?.verdict, jobs[0]?.timedOut], ['error', true]);
+    assert.equal(await logOf(backend, externalId, jobs[0]!), '', 'nobody has it, and that keeps nothing from ending');
     assert.match(jobs[0]?.why ?? '', /^the job was not over after 0.1 s; OBS said "building" last$/);
+  });
+
+  story('what never had a job is told when all that still runs was given up', async (bench) => {
+    const template = templateOf([
+      packageOf('main'),
+      packageOf('needy', { needs: ['main'] }),
+      packageOf('extra', { mayBeLeftOut: true }),
+    ]);
+    const scripts = { main: { ends: 'lost' }, needy: { ends: 'passes', needs: ['main'] }, extra: { ends: 'excluded' } };
+    const { jobs } = await endOf(bench, scripts, { template, deadlines: { jobMs: 100 }, pollMs: 50 });
+    assert.deepEqual(told(jobs), { 'main x86_64-standard': 'error', 'needy x86_64-standard': 'error' });
   });
 
   story('finished is not final', async (bench) => {

@@ -55,7 +55,7 @@ async function startObsWorld({ poll = 1, longPoll = true } = {}): Promise<ObsWor
   const stop = async () => {
     await world.stop();
     await obs.close();
-    await rm(directory, { recursive: true });
+    await rm(directory, { recursive: true, force: true, maxRetries: 10 });
   };
   return { world, obs, stop };
 }

@@ -121,6 +121,7 @@ function jobHistory(asked: Asked, project: Project, target: Target): Answer {
 function log(asked: Asked, job: Job): Answer {
   const strange = unknownParameter(asked, ['nostream', 'start', 'end', 'last', 'lastsucceeded', 'view', 'handoff']);
   if (strange) return strange;
+  if (job.isLost) return refusal(400, '400', 'remote error: connect to 127.0.0.1 5400: Connection refused');
   if (!job.log) return notFound(`package '${job.package}' has no logfile`, '404');
   const size = job.log.length;
   const given = Number(asked.query.get('start') ?? 0);

@@ -158,6 +158,7 @@ export class Scheduler {
       job.log = Buffer.from([...lines, ...(script.prints ?? [])].map((line) => `${line}\n`).join(''));
       job.binaries = new Map();
       this.#say(project, job, 'building', 'building on w1');
+      job.isLost = script.ends === 'lost';
       if (['never', 'lost'].includes(script.ends)) return;
       const word = ENDS[script.ends];
       if (word === undefined) {

@@ -27,6 +27,8 @@ export interface Job {
   code: string;
   details?: string;
   log?: Buffer;
+  /** Its worker died: nobody has its log. */
+  isLost?: boolean;
   binaries: Map<string, { bytes: Buffer; mtime: number }>;
   history: EndedJob[];
   /** Of the job that runs: its end is no longer waited for when this changes. */
