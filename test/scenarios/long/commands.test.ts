@@ -3,6 +3,8 @@ import { after, before, describe, test } from 'node:test';
 import { until } from '../../support/until.ts';
 import { REPO, type RunJson, script, startWorld, type World } from '../../support/world.ts';
 
+const SLOTS = 2;
+
 /** People type words into comments and press buttons; the bot does what they may ask for, and says what it did not do. */
 describe('commands', () => {
   let world: World;
@@ -11,7 +13,7 @@ describe('commands', () => {
       validate: true,
       yaml: [
         'limits: { writeSpacing: 0, catchUpRunsPerMinute: 600 }',
-        'backends: [{ name: local, kind: local, slots: 2, timeout: 60, silence: 60 }]',
+        `backends: [{ name: local, kind: local, slots: ${SLOTS}, timeout: 300, silence: 300 }]`,
         'policy: [{ branches: ["*"], optional: ["local / optional*"] }]',
       ].join('\n'),
     });
@@ -47,6 +49,20 @@ describe('commands', () => {
       const heads = [{ sha: headSha, seenAt: '2026-01-01T00:00:00Z' }];
       await prisma.pullRequest.updateMany({ where: { headSha }, data: { heads } });
     }
+  };
+  let turn = 0;
+  /** Nothing more is built until `release` is called: how fast the machine is decides no story. */
+  const takeSlots = async (): Promise<{ release(): Promise<void> }> => {
+    const blockers = await Promise.all(
+      Array.from({ length: SLOTS }, () => open(`blocker-${++turn}`, { files: { 'ci/run': script('sleep 300') } })),
+    );
+    const isBuilding = async (sha: string) => (await runsOf(sha))[0]?.builds[0]?.jobs[0]?.state === 'running';
+    for (const { headSha } of blockers) await until(() => isBuilding(headSha), 60_000);
+    return {
+      release: async () => {
+        for (const { number } of blockers) await world.github.close(REPO, number);
+      },
+    };
   };
   const settledWish = async (number: number) => {
     const { prisma } = world.database.database;
@@ -122,13 +138,15 @@ describe('commands', () => {
   });
 
   test('the head moved between the command and the merge: the unseen commit is not merged', async () => {
-    const pull = await open('moves', { files: { 'ci/run': script('sleep 3') } });
+    const slots = await takeSlots();
+    const pull = await open('moves');
     await age(pull);
     await world.run(pull.headSha, 'building');
     await say(pull.number, '{merge on success}');
     const { prisma } = world.database.database;
     await until(async () => (await prisma.mergeRequest.count({ where: { headSha: pull.headSha } })) === 1);
     const next = await world.github.commit(REPO, 'moves', { files: { unseen: '1' } });
+    await slots.release();
     const wish = await settledWish(pull.number);
     assert.equal(wish.state, 'refused');
     await world.run(next);
@@ -147,9 +165,9 @@ describe('commands', () => {
   });
 
   test('permission that was lost before the merge counts; a deleted comment asks for nothing', async () => {
-    const slow = { 'ci/run': script('sleep 4') };
-    const lost = await open('lost', { files: slow });
-    const deleted = await open('deleted', { files: slow });
+    const slots = await takeSlots();
+    const lost = await open('lost');
+    const deleted = await open('deleted');
     await age(lost, deleted);
     world.github.setPermission(REPO, 'leaver', 'write');
     await say(lost.number, '{merge on success}', 'leaver');
@@ -161,6 +179,7 @@ describe('commands', () => {
     );
     world.github.setPermission(REPO, 'leaver', 'read');
     await world.github.deleteComment(id);
+    await slots.release();
     assert.equal((await settledWish(deleted.number)).state, 'withdrawn');
     assert.equal((await settledWish(lost.number)).state, 'refused');
     assert.equal(world.github.pull(REPO, lost.number).merged, false);
@@ -226,11 +245,13 @@ describe('commands', () => {
   });
 
   test('two people type the same command: one run, and the second is told so', async () => {
-    const pull = await open('twice', { files: { 'ci/run': script('sleep 1') } });
+    const pull = await open('twice');
     await world.run(pull.headSha);
+    const slots = await takeSlots();
     const [one, two] = await Promise.all([say(pull.number, '{re-test}'), say(pull.number, '{re-test}', 'acme')]);
     await until(async () => answers(pull.number).length === 1, 30_000);
     assert.match(answers(pull.number)[0]!.body, /is being tested already/);
+    await slots.release();
     await world.run(pull.headSha);
     await world.quiet();
     assert.equal((await runsOf(pull.headSha)).length, 2);
