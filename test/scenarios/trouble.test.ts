@@ -132,7 +132,7 @@ describe('trouble', () => {
 });
 
 test('a bot that is stopped in the middle of a build adopts it when it comes back', async () => {
-  const world = await startWorld({ files: { 'ci/run': script('echo begun', 'sleep 2', 'echo ended') } });
+  const world = await startWorld({ files: { 'ci/run': script('echo begun', 'sleep 5', 'echo ended') } });
   try {
     const sha = await world.github.commit(REPO, 'main', { files: { a: '1' } });
     await world.check(sha, 'local / ci/run', 'in_progress');

@@ -29,7 +29,7 @@ describe('installations', () => {
     const pull = await world.github.openPullRequest({
       repo: REPO,
       head: 'slow',
-      files: { 'ci/run': script('sleep 3') },
+      files: { 'ci/run': script('sleep 5') },
     });
     await world.run(pull.headSha, 'building', PATIENCE);
     world.github.faults.hooks({ drop: 1 });

@@ -72,7 +72,7 @@ describe('polling', () => {
   test('where each commit is tested, those that came in one push are, and a later push ends none of them', async () => {
     const start = await world.github.commit(REPO, 'release-each', { files: { k: '0' } });
     await world.run(start);
-    const slow = { 'ci/run': script('sleep 2') };
+    const slow = { 'ci/run': script('sleep 5') };
     const shas = await world.github.push(
       REPO,
       'release-each',
