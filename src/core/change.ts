@@ -57,6 +57,10 @@ export interface ChangeDecision {
 
 export const shortRef = (ref: string): string => ref.replace(/^refs\/heads\//, '');
 
+/** The branch whose rules hold for a change: of a pull request its base. */
+export const branchOf = (change: Change): string =>
+  change.kind === 'pull-request' ? change.base.ref : shortRef(change.ref);
+
 /** The default branch is always watched, others when a glob of `watch:` names them. */
 export function isWatched(ref: string, defaultBranch: string, watch: string[]): boolean {
   const branch = shortRef(ref);
@@ -98,7 +102,8 @@ export function decidePullRequest(
     const why = seen.state === 'merged' ? messages.pullRequestMerged : messages.pullRequestClosed;
     return { because: 'closed', end: { by: 'cancelled', why } };
   }
-  const start = { change: changeOf(seen), hold: holdOf(seen, policy) };
+  const isAllowed = known !== undefined && known.allowedSha === seen.head.sha;
+  const start = { change: changeOf(seen), ...(!isAllowed && { hold: holdOf(seen, policy) }) };
   if (known?.state !== 'open') return { because: 'new', ...(!seen.tested && { start }) };
   if (known.headSha !== seen.head.sha) {
     const sha = seen.head.sha;

@@ -88,6 +88,14 @@ function wordOf(inside: string): Word | undefined {
 
 export const commandsIn = (markdown: string): Command[] => parseCommands(markdown).commands;
 
+/** Several words for one more test ask for one: the first of them. */
+export function oneRetest(commands: readonly Command[]): Command[] {
+  const first = commands.find(isRetest);
+  return commands.filter((command) => !isRetest(command) || command === first);
+}
+
+const isRetest = (command: Command): boolean => command.startsWith('re-test');
+
 /** The commands to obey of what a hook or a poll tells of a comment: its author's own, as they were first written.
  *  An owner of the repository may edit other people's comments, so that an edit is nobody's word (GitHub). */
 export function commandsOf(comment: CommentFacts): Commands {

@@ -140,6 +140,8 @@ export type SeenMergeFacts = Omit<MergeFacts, 'now' | 'run' | 'policy'>;
 /** A line of the manifest before it is a row. */
 export type ResolvedSource = Omit<Source, 'id' | 'archive' | 'version'>;
 
+export const resolvedOf = ({ id: _, archive: __, version: ___, ...source }: Source): ResolvedSource => source;
+
 /** What the archive keeps of one attempt of a job, after `build.follow` copied it. */
 export interface KeptOutput {
   externalName: string;

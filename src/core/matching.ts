@@ -4,6 +4,7 @@ import { choosePartner, type Matching, matchSubject, neverMatches, type Partner 
 import { type Fault, type FollowedPin, followPin } from './match-pins.ts';
 import { manifestMessages } from './messages-manifest.ts';
 import type { Change } from './model.ts';
+import { pullRequestRef } from './ref.ts';
 import {
   dependencyOrder,
   dependentsOf,
@@ -211,7 +212,7 @@ function thePartner({ repository, number, sha }: Partner): Chosen {
 }
 
 /** Of the base repository: head repositories get deleted. */
-const atPullRequest = (number: number) => ({ ref: `refs/pull/${number}/head`, pullRequest: number });
+const atPullRequest = (number: number) => ({ ref: pullRequestRef(number), pullRequest: number });
 
 interface Neighbourhood {
   chosen: ReadonlyMap<string, Chosen>;

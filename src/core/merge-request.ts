@@ -1,3 +1,4 @@
+import type { ReactionTarget } from './effect.ts';
 import type { PullRequestSnapshot } from './event.ts';
 import type { Run } from './model.ts';
 import type { Permission } from './permission.ts';
@@ -145,3 +146,12 @@ export type MergeDecision =
   | { kind: 'done'; because: 'merged' | 'merged-by-others'; landed: NonNullable<MergeFacts['landed']> };
 
 export type MergeDecisionOf<K extends MergeDecision['kind']> = Extract<MergeDecision, { kind: K }>;
+
+/** What stands for a comment's id when the pull request itself asks, in its description. */
+export const DESCRIPTION = 'description';
+
+/** Where the answer to a wish is shown as a reaction. */
+export const reactionTarget = (commentId: string, number: number): ReactionTarget =>
+  commentId === DESCRIPTION ? { kind: 'pull-request', number } : { kind: 'comment', id: commentId };
+
+export const isOpenWish = ({ state }: Pick<MergeRequest, 'state'>): boolean => state === 'open';

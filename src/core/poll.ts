@@ -36,6 +36,9 @@ export interface BranchNews {
   confirmed: BranchFact[];
 }
 
+/** How far the lists of a repository were read is kept under this name. */
+export const pollCursorName = (repositoryKey: string): string => `poll:${repositoryKey}`;
+
 export const firstLookKey = (repositoryKey: string): string => `first-look:${repositoryKey}`;
 export const notedKey = (subject: string): string => `noted:${subject}`;
 

@@ -9,5 +9,8 @@ export function isBranchRef(text: string): boolean {
   return text.split('/').every((part) => part && !part.startsWith('.') && !part.endsWith('.lock'));
 }
 
+/** Where the base repository has the head of a pull request, be it of a fork or not (GitHub). */
+export const pullRequestRef = (number: number): string => `refs/pull/${number}/head`;
+
 /** In lower-case hex, SHA-1 or SHA-256. */
 export const isSha = (text: string): boolean => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text);

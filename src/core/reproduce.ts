@@ -1,4 +1,5 @@
 import type { Run, Source } from './model.ts';
+import { pullRequestRef } from './ref.ts';
 
 /**
  * Shell commands that make the source trees of a run by hand, as siblings by name. `urlOf`: where a repository is
@@ -26,7 +27,7 @@ export function reproduceCommands(
 /** A head in a fork is in the base repository as `refs/pull/N/head`; it can be gone from there after a forced push. */
 function checkout({ repository, sha, pullRequest, baseSha, merged }: Source, change: Run['change']): string[] {
   const at = `git -C ${quoted(nameOf(repository.name))}`;
-  const fetched = pullRequest === undefined ? [] : [`${at} fetch origin refs/pull/${pullRequest}/head`];
+  const fetched = pullRequest === undefined ? [] : [`${at} fetch origin ${pullRequestRef(pullRequest)}`];
   if (!merged || baseSha === undefined || change.kind !== 'pull-request') return [...fetched, `${at} checkout ${sha}`];
   return [...fetched, `${at} checkout ${baseSha}`, `${at} merge --no-ff -m test ${sha}`];
 }

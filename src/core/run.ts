@@ -4,6 +4,7 @@ import type { Effect } from './effect.ts';
 import type { JsonOf, RunEvent, RunRequest } from './event.ts';
 import { messages } from './messages.ts';
 import type { Build, Run, RunVerdict } from './model.ts';
+import { pullRequestRef } from './ref.ts';
 import { reports, withCheck, withChecks, withNewChecks } from './run-checks.ts';
 import { endBuild, endJob, mergeJobs, requeued } from './run-jobs.ts';
 import {
@@ -60,7 +61,7 @@ export function startRun(id: string, request: RunRequest, context: RunContext): 
         id: context.newId(),
         repository: request.repository,
         sha: change.sha,
-        ref: change.kind === 'pull-request' ? `refs/pull/${change.number}/head` : change.ref,
+        ref: change.kind === 'pull-request' ? pullRequestRef(change.number) : change.ref,
         baseSha: change.kind === 'pull-request' ? change.base.sha : undefined,
         changed: true,
         why:
@@ -175,7 +176,9 @@ function onResolved(run: Run, event: Extract<RunEvent, { kind: 'sources.resolved
 }
 
 function withNotes(run: Run, notes: string[]): Run {
-  const manifest = run.manifest ?? { trees: [], partners: [], notes: [] };
+  const { manifest } = run;
+  // Until its commits are chosen, who chooses them sees for himself.
+  if (!manifest) return run;
   const added = notes.filter((note) => !manifest.notes.includes(note));
   return added.length === 0 ? run : { ...run, manifest: { ...manifest, notes: [...manifest.notes, ...added] } };
 }

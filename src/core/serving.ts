@@ -1,4 +1,6 @@
+import type { RepositoryFacts } from './event.ts';
 import { matchesAny } from './globs.ts';
+import { messages } from './messages.ts';
 import type { RepositoryRef } from './model.ts';
 import type { PolicyRule } from './policy.ts';
 import type { Stack } from './stack.ts';
@@ -45,6 +47,18 @@ export function isServedRepository(
   return isPlain(key) ? git.some((each) => each.key === key) : isServed(ownerOf(name), owners);
 }
 
+/** Whether a repository is tested, and if not, why. */
+export function serviceOf(
+  repository: RepositoryRef & { private: boolean },
+  serving: Pick<Serving, 'git' | 'owners'>,
+): Pick<RepositoryFacts, 'state' | 'why'> {
+  if (!isServedRepository(repository, serving)) return { state: 'refused', why: notServedWhy(repository) };
+  return repository.private ? { state: 'refused', why: messages.privateRepository } : { state: 'watched' };
+}
+
+const notServedWhy = ({ key, name }: RepositoryRef): string =>
+  isPlain(key) ? messages.notConfigured(name) : messages.foreignInstallation(ownerOf(name));
+
 /** Plain repositories have no pull requests: there every branch is watched. */
 export const watchedBranches = (repositoryKey: string, { watch }: Pick<Serving, 'watch'>): string[] =>
   isPlain(repositoryKey) ? ['*'] : watch;
@@ -59,6 +73,10 @@ export function servesChange(backend: Omit<ServingBackend, 'name'>, repository: 
   const names = repositories?.map((glob) => glob.toLowerCase());
   return (!names || matchesAny(names, repository.toLowerCase())) && (!branches || matchesAny(branches, branch));
 }
+
+/** The names of the backends that start nothing themselves. */
+export const observingBackends = ({ backends }: Pick<Serving, 'backends'>): string[] =>
+  backends.flatMap(({ name, observes }) => (observes ? [name] : []));
 
 /** The names of the backends that test this repository's branch, in the order of the configuration. */
 export const backendsFor = (serving: Pick<Serving, 'backends'>, repository: string, branch: string): string[] =>

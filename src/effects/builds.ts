@@ -5,6 +5,7 @@ import { type Event, type KeptOutput, toJson } from '../core/event.ts';
 import { messages } from '../core/messages.ts';
 import type { Build, Run } from '../core/model.ts';
 import { isRunAgain, isStale, notGoodEnough } from '../core/run-retry.ts';
+import { holdsForeignCode } from '../core/trust.ts';
 import { done, type Performed, type World } from './effect.ts';
 import { keepOutput } from './logs.ts';
 
@@ -77,7 +78,7 @@ function orderOf(run: Run, build: Build, world: World): BuildOrder {
     key: `${build.id}-${build.attempt}`,
     runId: run.id,
     repository: run.repository.name,
-    untrusted: run.change.kind === 'pull-request' && run.change.fork,
+    untrusted: holdsForeignCode(run),
     sources: run.sources.map(({ repository, changed, sha, archive, version }) => ({
       repository: repository.name,
       changed,

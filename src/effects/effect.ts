@@ -54,3 +54,19 @@ export interface Performed {
 }
 
 export const done: Performed = { events: [] };
+
+/** Of a poll: the next tick stands for this one. */
+export const nothingSeen: Performed = { events: [], forget: true };
+
+/** What cannot be read is read in the next interval; a poll is never parked. */
+export async function orNextTime(
+  trouble: new (...given: never[]) => Error,
+  poll: () => Promise<Performed>,
+): Promise<Performed> {
+  try {
+    return await poll();
+  } catch (error) {
+    if (error instanceof trouble) return nothingSeen;
+    throw error;
+  }
+}

@@ -13,8 +13,10 @@ import { pinAnswer } from '../core/match-pins.ts';
 import { decideManifest, type Manifest, type ManifestDecision, mostRounds, type Question } from '../core/matching.ts';
 import { messages } from '../core/messages.ts';
 import type { Author, RepositoryRef, Run, RunManifest } from '../core/model.ts';
+import { mayWrite } from '../core/permission.ts';
 import { PIN_BYTES } from '../core/pin.ts';
 import { policyFor } from '../core/policy.ts';
+import { pullRequestRef } from '../core/ref.ts';
 import { type Stack, stackOf } from '../core/stack.ts';
 import { SourceError } from '../sources/sources.ts';
 import type { World } from './effect.ts';
@@ -79,7 +81,7 @@ async function testedChange({ repository, change }: Run, world: World, signal: A
     const { title } = await world.sources.ensureCommit(remote, { sha: change.sha, ref: change.ref }, signal);
     return { kind: 'commit', title };
   }
-  const head = { sha: change.sha, ref: `refs/pull/${change.number}/head` };
+  const head = { sha: change.sha, ref: pullRequestRef(change.number) };
   const { title } = await world.sources.ensureCommit(remote, head, signal);
   if (policyFor(world.serving.policy, change.base.ref).test === 'head') return { kind: 'commit', title };
   const ref = `refs/heads/${change.base.ref}`;
@@ -186,40 +188,34 @@ export async function candidatesOf(
   world: World,
   signal: AbortSignal,
 ): Promise<Candidate[]> {
-  const known = await pullRequestsAt(repository, wanted.branch, world, signal);
   const candidates: Candidate[] = [];
-  for (const { number, ref, sha, state, fork, author, ...more } of known) {
-    const isAsked = state === 'open' && author.id !== wanted.author?.id;
-    const permission = isAsked ? await world.forge(repository).permissionOf(repository, author, signal) : undefined;
-    const canWrite = permission === 'admin' || permission === 'write';
-    const allowed = 'allowed' in more && more.allowed === true;
-    candidates.push({
-      number,
-      ref,
-      sha,
-      state,
-      fork,
-      author,
-      ...(isAsked && { canWrite }),
-      ...(allowed && { allowed }),
-    });
+  for (const candidate of await pullRequestsAt(repository, wanted.branch, world, signal)) {
+    const isAsked = candidate.state === 'open' && candidate.author.id !== wanted.author?.id;
+    if (!isAsked) candidates.push(candidate);
+    else {
+      const permission = await world.forge(repository).permissionOf(repository, candidate.author, signal);
+      candidates.push({ ...candidate, canWrite: mayWrite(permission) });
+    }
   }
   return candidates;
 }
 
-async function pullRequestsAt(repository: RepositoryRef, branch: string, world: World, signal: AbortSignal) {
+async function pullRequestsAt(
+  repository: RepositoryRef,
+  branch: string,
+  world: World,
+  signal: AbortSignal,
+): Promise<Candidate[]> {
   const stored = await world.store.repository(repository.key);
   if (stored?.state === 'watched') {
     const rows = await world.store.pullRequestsFrom(repository.key, branch);
-    return rows.map(({ headRef, headSha, allowedSha, ...row }) => ({
-      ...row,
-      ref: headRef,
-      sha: headSha,
-      ...(allowedSha === headSha && { allowed: true }),
+    return rows.map(({ number, state, fork, author, headRef: ref, headSha: sha, allowedSha }) => ({
+      ...{ number, ref, sha, state, fork, author },
+      ...(allowedSha === sha && { allowed: true }),
     }));
   }
   const listed = (await world.forge(repository).listPullRequests(repository, undefined, signal)) ?? [];
-  return listed.flatMap(({ head, headSha, ...row }) =>
-    head?.ref === branch ? [{ ...row, ref: head.ref, sha: headSha, fork: head.fork, author: head.author }] : [],
+  return listed.flatMap(({ number, state, head, headSha: sha }) =>
+    head?.ref === branch ? [{ number, state, sha, ref: head.ref, fork: head.fork, author: head.author }] : [],
   );
 }

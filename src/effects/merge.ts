@@ -1,7 +1,14 @@
 import { commandsIn } from '../core/command.ts';
 import type { EffectOf } from '../core/effect.ts';
 import { pullRequestSubject, type SeenMergeFacts } from '../core/event.ts';
-import type { CallOutcome, CommentNow, Overlap, PartnerGate } from '../core/merge-request.ts';
+import {
+  type CallOutcome,
+  type CommentNow,
+  DESCRIPTION,
+  isOpenWish,
+  type Overlap,
+  type PartnerGate,
+} from '../core/merge-request.ts';
 import type { Author, RepositoryRef, Run } from '../core/model.ts';
 import { dependencyOrder, inStack, isSameName, stackOf } from '../core/stack.ts';
 import { ForgeError, type MergeOutcome, type MergeState } from '../forge/forge.ts';
@@ -63,9 +70,6 @@ async function commentNow(
   return { asks, ...(read.editedBy && { editedById: read.editedBy.id }) };
 }
 
-/** What stands for a comment's id when the pull request itself asks. */
-export const DESCRIPTION = 'description';
-
 /** Those that were tested together with it, and on which it builds. */
 async function partnersOf(run: Run, world: World): Promise<PartnerGate[]> {
   const stack = stackOf(world.serving.stacks, run.repository.name);
@@ -75,14 +79,16 @@ async function partnersOf(run: Run, world: World): Promise<PartnerGate[]> {
   for (const { repository: name, number } of run.manifest?.partners ?? []) {
     if (rank(name) >= rank(run.repository.name)) continue;
     const key = run.sources.find(({ repository }) => isSameName(repository.name, name))?.repository.key;
-    const subject = key === undefined ? undefined : pullRequestSubject(key, number);
-    const pull = subject === undefined ? undefined : await world.store.pullRequest(subject);
-    const wishes = subject === undefined ? [] : await world.store.mergeRequests(subject);
-    const isWanted = wishes.some(({ state }) => state === 'open');
-    const state = pull === undefined || pull.state === 'open' ? (isWanted ? 'wanted' : 'unwanted') : pull.state;
+    const state = key === undefined ? 'unwanted' : await partnerState(pullRequestSubject(key, number), world);
     gates.push({ name: `${name}#${number}`, state });
   }
   return gates;
+}
+
+async function partnerState(subject: string, { store }: World): Promise<PartnerGate['state']> {
+  const pull = await store.pullRequest(subject);
+  if (pull && pull.state !== 'open') return pull.state;
+  return (await store.mergeRequests(subject)).some(isOpenWish) ? 'wanted' : 'unwanted';
 }
 
 /** What both sides touched since the base that was tested. What cannot be found out is not complete. */

@@ -6,26 +6,14 @@ import { ForgeError } from '../forge/forge.ts';
 import type { ForgeApp, ListedInstallation, ListedRepository } from '../forge/forge-app.ts';
 import type { Told } from '../queue/queue.ts';
 import type { Installation, Repository } from '../store/store.ts';
-import type { Performed, World } from './effect.ts';
+import { nothingSeen, orNextTime, type Performed, type World } from './effect.ts';
 
 /** The App itself: installations whose hooks were lost, and hooks that the forge could not deliver. */
 
-const nothing: Performed = { events: [], forget: true };
-
-/** What cannot be read is read in the next interval; a poll is never parked. */
-async function orNextTime(poll: () => Promise<Performed>): Promise<Performed> {
-  try {
-    return await poll();
-  } catch (error) {
-    if (error instanceof ForgeError) return nothing;
-    throw error;
-  }
-}
-
 export async function pollInstallations(world: World, signal: AbortSignal): Promise<Performed> {
   const app = world.forgeApp;
-  if (!app) return nothing;
-  return orNextTime(async () => {
+  if (!app) return nothingSeen;
+  return orNextTime(ForgeError, async () => {
     const listed = await app.listInstallations(signal);
     const known = await world.store.installations();
     const events: Event[] = [];
@@ -88,11 +76,12 @@ const MOST_LISTED = 10_000;
 
 export async function pollDeliveries(world: World, signal: AbortSignal): Promise<Performed> {
   const app = world.forgeApp;
-  if (!app) return nothing;
-  return orNextTime(async () => {
+  if (!app) return nothingSeen;
+  return orNextTime(ForgeError, async () => {
     const cursor = (await world.store.cursor(CURSOR)) as { until?: string } | undefined;
     // What was sent before our first look was sent to somebody else.
-    if (!cursor?.until) return { ...nothing, cursors: [{ name: CURSOR, value: { until: world.now().toISOString() } }] };
+    if (!cursor?.until)
+      return { ...nothingSeen, cursors: [{ name: CURSOR, value: { until: world.now().toISOString() } }] };
     const listed = await app.listDeliveries(overlapped(cursor.until), MOST_LISTED, signal);
     const known = await world.deliveries(listed.map(({ guid }) => guid));
     const news = deliveryNews(listed, known, world.now());

@@ -3,9 +3,7 @@ import type { EffectOf } from '../core/effect.ts';
 import type { Event } from '../core/event.ts';
 import { overlapped } from '../core/poll.ts';
 import type { Told } from '../queue/queue.ts';
-import type { Performed, World } from './effect.ts';
-
-const nothing: Performed = { events: [], forget: true };
+import { nothingSeen, orNextTime, type Performed, type World } from './effect.ts';
 
 /**
  * The net under a backend's hooks: which of our builds does it say have changed? Those that are followed are looked at
@@ -17,11 +15,11 @@ export async function pollBuilds(
   signal: AbortSignal,
 ): Promise<Performed> {
   const backend = world.backend(name);
-  if (!backend?.listChanged) return nothing;
+  if (!backend?.listChanged) return nothingSeen;
   const cursor = { name: `builds:${name}`, value: { until: world.now().toISOString() } };
   const before = (await world.store.cursor(cursor.name)) as { until?: string } | undefined;
-  try {
-    const changed = await backend.listChanged(overlapped(before?.until ?? cursor.value.until), signal);
+  return orNextTime(BackendError, async () => {
+    const changed = await backend.listChanged!(overlapped(before?.until ?? cursor.value.until), signal);
     const told: Told[] = [];
     for (const { externalId, subject, version } of changed) {
       // Others start builds of the same pipeline.
@@ -30,10 +28,7 @@ export async function pollBuilds(
       const event: Event = { kind: 'build.hinted', subject, backends: [name], externalId, at };
       told.push({ source: 'poll', event: { key: `${subject}:${version}`, event } });
     }
-    const known = new Map((await world.facts(told.map(({ event }) => event.key))).map((fact) => [fact.key, fact]));
-    return { ...nothing, told: told.filter(({ event }) => !known.has(event.key)), cursors: [cursor] };
-  } catch (error) {
-    if (error instanceof BackendError) return nothing;
-    throw error;
-  }
+    const known = new Set((await world.facts(told.map(({ event }) => event.key))).map(({ key }) => key));
+    return { ...nothingSeen, told: told.filter(({ event }) => !known.has(event.key)), cursors: [cursor] };
+  });
 }

@@ -14,6 +14,7 @@ import {
   newestOf,
   overlapped,
   type PollCursor,
+  pollCursorName,
   pullRequestKeys,
   pullRequestNews,
   wasAbsent,
@@ -26,8 +27,6 @@ import type { Performed, World } from './effect.ts';
 
 type Poll = EffectOf<'poll.repository'>;
 
-export const cursorName = (repositoryKey: string): string => `poll:${repositoryKey}`;
-
 /**
  * Compare the lists of a repository with what we know of it: the net under the hooks. What it saw and how far it read
  * are stored in one transaction. A list that cannot be read is said at its cursor and read again in the next interval;
@@ -36,7 +35,7 @@ export const cursorName = (repositoryKey: string): string => `poll:${repositoryK
 export async function pollRepository(effect: Poll, world: World, signal: AbortSignal): Promise<Performed> {
   const { repository } = effect;
   if (!mayPoll(world.budget(repository.installation), effect.turn, world.now())) return { events: [], forget: true };
-  const name = cursorName(repository.key);
+  const name = pollCursorName(repository.key);
   const cursor = (await world.store.cursor(name)) as PollCursor | undefined;
   try {
     const seen = await lookAt(effect, cursor, world, signal);

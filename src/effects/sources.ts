@@ -1,4 +1,5 @@
 import type { EffectOf } from '../core/effect.ts';
+import { resolvedOf } from '../core/event.ts';
 import type { Run, RunManifest, Source } from '../core/model.ts';
 import { inStack, isSameName, stackOf } from '../core/stack.ts';
 import { type ExtraTree, type PackOptions, type Remote, SourceError } from '../sources/sources.ts';
@@ -42,7 +43,7 @@ export async function resolveSources(
 const given = ({ change, sources }: Run, manifest: RunManifest): Chosen => ({
   kind: 'chosen',
   title: change.title,
-  sources: sources.map(({ id: _, archive: __, version: ___, ...source }) => source),
+  sources: sources.map(resolvedOf),
   manifest,
 });
 

@@ -1,4 +1,5 @@
 import type { CheckContent } from '../core/check.ts';
+import type { ReactionTarget } from '../core/effect.ts';
 import type { BranchSnapshot, CommentFacts, ListedPullRequest, PullRequestSnapshot } from '../core/event.ts';
 import type { LivePullRequest } from '../core/merge-request.ts';
 import type { Author, RepositoryRef } from '../core/model.ts';
@@ -108,7 +109,6 @@ export interface Forge {
 }
 
 export type Reaction = 'eyes' | 'rocket' | 'confused';
-export type ReactionTarget = { kind: 'comment'; id: string } | { kind: 'pull-request'; number: number };
 
 export interface CommentSnapshot {
   id: string;

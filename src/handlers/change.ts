@@ -9,19 +9,21 @@ import {
   shortRef,
 } from '../core/change.ts';
 import {
+  type BranchSnapshot,
   branchSubject,
   type Event,
   type EventOf,
   type Look,
+  type PullRequestSnapshot,
   pullRequestSubject,
   type RepositoryFacts,
+  type RunRequest,
 } from '../core/event.ts';
 import { samePullRequest } from '../core/fact-key.ts';
-import { messages } from '../core/messages.ts';
 import type { RepositoryRef } from '../core/model.ts';
 import { policyFor } from '../core/policy.ts';
-import { isPlain, isServedRepository, ownerOf, watchedBranches } from '../core/serving.ts';
-import { descriptionAsks, isAllowed, wishesLookedAt } from './command.ts';
+import { serviceOf, watchedBranches } from '../core/serving.ts';
+import { descriptionAsks, wishesLookedAt } from './command.ts';
 import type { DelayedEffect, HandlerContext, Outcome } from './handler.ts';
 import { nothing } from './handler.ts';
 import { matchTold } from './matching.ts';
@@ -30,7 +32,8 @@ import { matchTold } from './matching.ts';
 
 export async function onBranchHinted(event: EventOf<'branch.hinted'>, context: HandlerContext): Promise<Outcome> {
   const { repository, ref, sha, catchUp } = event;
-  if (!isServedRepository(repository, context.serving)) return notServed(repository);
+  const refused = notServed(repository, context);
+  if (refused) return refused;
   const subject = branchSubject(repository.key, ref);
   const look: Look = { toldBy: context.key, hinted: sha, number: 1, catchUp };
   const known = await context.store.branch(subject);
@@ -53,7 +56,8 @@ export async function onPullRequestHinted(
   context: HandlerContext,
 ): Promise<Outcome> {
   const { repository, number, told, catchUp } = event;
-  if (!isServedRepository(repository, context.serving)) return notServed(repository);
+  const refused = notServed(repository, context);
+  if (refused) return refused;
   const subject = pullRequestSubject(repository.key, number);
   const look: Look = { toldBy: context.key, hinted: told.headSha, number: 1, catchUp };
   return { effects: [{ kind: 'inspect.pull-request', subject, repository, number, look }], events: [] };
@@ -61,8 +65,7 @@ export async function onPullRequestHinted(
 
 export async function onBranchSeen(event: EventOf<'branch.seen'>, context: HandlerContext): Promise<Outcome> {
   const { repository, snapshot, subject, look } = event;
-  const facts = servedFacts(snapshot);
-  const current: RepositoryRef = { ...repository, name: snapshot.repositoryName };
+  const { current, facts } = seenAs(repository, snapshot, context);
   const known = await context.store.branch(subject);
   if (facts.state !== 'watched') {
     await context.store.saveBranch(unseenBranch(event, known));
@@ -97,9 +100,11 @@ export async function onBranchSeen(event: EventOf<'branch.seen'>, context: Handl
     runId: runId ?? known?.runId,
   };
   await context.store.saveBranch(branch);
-  const requested = requestRun(runId, decision, { repository: current, subject, trigger: 'push', look });
+  const place = { repository: current, subject };
+  const requested = requestRun(runId, decision.start, { ...place, ...beginningBy('push', look) });
+  // The commits before the newest wait for their turn, as what an absence left does.
   const passed = (decision.alsoStart ?? []).flatMap((change) =>
-    requestRun(context.newId(), { start: { change } }, { repository: current, subject, trigger: 'push', look: later }),
+    requestRun(context.newId(), { change }, { ...place, trigger: 'push', catchUp: true }),
   );
   return { effects: [], events: [noted(current, facts), ...endRun(known?.runId, decision), ...requested, ...passed] };
 }
@@ -109,8 +114,7 @@ export async function onPullRequestSeen(
   context: HandlerContext,
 ): Promise<Outcome> {
   const { repository, snapshot, subject, look } = event;
-  const facts = servedFacts(snapshot);
-  const current: RepositoryRef = { ...repository, name: snapshot.repositoryName };
+  const { current, facts } = seenAs(repository, snapshot, context);
   const known = await context.store.pullRequest(subject);
   if (facts.state !== 'watched') {
     const refused: ChangeDecision = { because: 'not-watched' };
@@ -122,11 +126,7 @@ export async function onPullRequestSeen(
     return { effects: [], events: [noted(current, facts)] };
   }
   const policy = policyFor(context.serving.policy, snapshot.base.ref);
-  const decision = decidePullRequest(
-    known,
-    snapshot,
-    isAllowed(known, snapshot.head.sha) ? { ...policy, forks: 'test' } : policy,
-  );
+  const decision = decidePullRequest(known, snapshot, policy);
   const again = lookAgainMs(decision, look, snapshot.head.sha);
   if (again !== undefined) {
     const next = { ...look, number: look.number + 1 };
@@ -144,7 +144,11 @@ export async function onPullRequestSeen(
   const next = nextPullRequest(event, known, decision, runId, context.now);
   await context.store.savePullRequest(next);
   const matching = decision.because === 'unmoved' ? [] : matchTold(next, current, context.serving.stacks);
-  const requested = requestRun(runId, decision, { repository: current, subject, trigger: 'pull-request', look });
+  const requested = requestRun(runId, decision.start, {
+    repository: current,
+    subject,
+    ...beginningBy('pull-request', look),
+  });
   // Its description speaks once, when it is opened, and not to a bot that comes years later.
   const isOpened = known === undefined && decision.because === 'new' && !look.catchUp;
   return {
@@ -168,17 +172,25 @@ const factsOf = ({ head, base, title, state, draft }: EventOf<'pull-request.seen
   draft,
 });
 
-const notServed = (repository: RepositoryRef): Outcome => {
-  const why = isPlain(repository.key)
-    ? messages.notConfigured(repository.name)
-    : messages.foreignInstallation(ownerOf(repository.name));
-  return { effects: [], events: [noted(repository, { state: 'refused', why })] };
-};
+/** What it looks like is read only where it is served. */
+function notServed(repository: RepositoryRef, { serving }: HandlerContext): Outcome | undefined {
+  const facts = serviceOf({ ...repository, private: false }, serving);
+  return facts.state === 'watched' ? undefined : { effects: [], events: [noted(repository, facts)] };
+}
 
-const servedFacts = (snapshot: { private: boolean; defaultBranch: string }): RepositoryFacts =>
-  snapshot.private
-    ? { state: 'refused', why: messages.privateRepository, private: true, defaultBranch: snapshot.defaultBranch }
-    : { state: 'watched', private: false, defaultBranch: snapshot.defaultBranch };
+/** A look shows the repository under its name of now. */
+function seenAs(
+  repository: RepositoryRef,
+  seen: BranchSnapshot | PullRequestSnapshot,
+  { serving }: HandlerContext,
+): { current: RepositoryRef; facts: RepositoryFacts } {
+  const current = { ...repository, name: seen.repositoryName };
+  const { private: isPrivate, defaultBranch } = seen;
+  return {
+    current,
+    facts: { ...serviceOf({ ...current, private: isPrivate }, serving), private: isPrivate, defaultBranch },
+  };
+}
 
 const noted = (repository: RepositoryRef, facts: RepositoryFacts): Event => ({
   kind: 'repository.noted',
@@ -242,24 +254,10 @@ function endRun(runId: string | undefined, decision: ChangeDecision): Event[] {
   return runId && decision.end ? [{ kind: 'run.ended', runId, ...decision.end }] : [];
 }
 
-interface Wanted {
-  repository: RepositoryRef;
-  subject: string;
-  trigger: 'push' | 'pull-request';
-  look: Pick<Look, 'catchUp'>;
-}
+type Wanted = Pick<RunRequest, 'repository' | 'subject' | 'trigger' | 'catchUp'>;
 
-/** The commits before the newest wait for their turn, as what an absence left does. */
-const later = { catchUp: true } as const;
+const beginningBy = (trigger: 'push' | 'pull-request', { catchUp }: Look): Pick<Wanted, 'trigger' | 'catchUp'> =>
+  catchUp ? { trigger: 'reconciliation', catchUp } : { trigger };
 
-function requestRun(
-  runId: string | undefined,
-  { start }: Pick<ChangeDecision, 'start'>,
-  { repository, subject, trigger, look }: Wanted,
-): Event[] {
-  if (!runId || !start) return [];
-  const { change, hold } = start;
-  const { catchUp } = look;
-  const by = catchUp && look !== later ? 'reconciliation' : trigger;
-  return [{ kind: 'run.requested', runId, request: { repository, change, subject, trigger: by, hold, catchUp } }];
-}
+const requestRun = (runId: string | undefined, start: ChangeDecision['start'], wanted: Wanted): Event[] =>
+  runId && start ? [{ kind: 'run.requested', runId, request: { ...wanted, ...start } }] : [];

@@ -1,9 +1,10 @@
 import type { PullRequest } from '../core/change.ts';
 import { jobsOf, RUN_CHECK } from '../core/check.ts';
-import { type Command, commandOfButton, commandsOf } from '../core/command.ts';
-import type { CommandSource, Event, EventOf, ResolvedSource } from '../core/event.ts';
-import { pullRequestSubject } from '../core/event.ts';
+import { type Command, commandOfButton, commandsOf, oneRetest } from '../core/command.ts';
+import type { CommandSource, Event, EventOf } from '../core/event.ts';
+import { pullRequestSubject, resolvedOf } from '../core/event.ts';
 import { boundHead } from '../core/merge-head.ts';
+import { DESCRIPTION, isOpenWish, reactionTarget } from '../core/merge-request.ts';
 import { messages } from '../core/messages.ts';
 import { answerKey, commandMessages, whyAnswer } from '../core/messages-commands.ts';
 import type { RepositoryRef, Run } from '../core/model.ts';
@@ -84,7 +85,7 @@ export async function wishesLookedAt(
   repository: RepositoryRef,
   { store }: Pick<HandlerContext, 'store'>,
 ): Promise<DelayedEffect[]> {
-  const wishes = (await store.mergeRequests(subject)).filter(({ state }) => state === 'open');
+  const wishes = (await store.mergeRequests(subject)).filter(isOpenWish);
   return wishes.map(({ id }) => lookAtWish(id, subject, repository));
 }
 
@@ -109,7 +110,7 @@ export async function onCommandSeen(event: EventOf<'command.seen'>, context: Han
   // Two ask at the same time: the run that the first one asked for has an id, and no row yet.
   if (asked.runId !== undefined && !asked.run) return { tryLater: `run ${asked.runId} is not stored yet` };
   const done: Done = { effects: [], events: [], isRefused: false };
-  for (const command of event.commands) {
+  for (const command of oneRetest(event.commands)) {
     const allowance = allowanceOf(asked, command, context);
     if (!allowance.allowed) {
       done.isRefused = true;
@@ -154,7 +155,7 @@ function allowanceOf({ event, pull, run, wishes }: Asked, command: Command, { se
   const isHeld = run?.state === 'waiting' || (run?.state === 'finished' && run.why === messages.forkNever);
   const policy = pull && policyFor(serving.policy, pull.baseRef);
   const hold = isHeld ? (policy?.forks === 'never' ? 'never' : 'maintainer') : undefined;
-  const open = wishes.filter(({ state }) => state === 'open');
+  const open = wishes.filter(isOpenWish);
   const requesterId = open.find((wish) => wish.requesterId === actor.id)?.requesterId ?? open[0]?.requesterId;
   return decidePermission({
     actor: { id: actor.id, permission },
@@ -224,9 +225,7 @@ async function retest(
 
 /** A run that chose no commits has none to give. */
 const givenOf = (run: Run) =>
-  run.manifest && run.builds.length > 0 ? { sources: run.sources.map(resolved), manifest: run.manifest } : undefined;
-
-const resolved = ({ id: _, archive: __, version: ___, ...source }: Run['sources'][number]): ResolvedSource => source;
+  run.manifest && run.builds.length > 0 ? { sources: run.sources.map(resolvedOf), manifest: run.manifest } : undefined;
 
 async function startAgain(
   run: Run,
@@ -254,7 +253,7 @@ async function wishMerge({ event, pull, wishes }: Asked, done: Done, context: Ha
     done.isRefused = true;
     return say(done, event, 'closed', commandMessages.mergeClosed);
   }
-  const commentId = source.kind === 'comment' ? source.id : source.kind;
+  const commentId = commentIdOf(source);
   if (wishes.some((wish) => wish.commentId === commentId)) return;
   const at = source.kind === 'comment' ? new Date(source.at) : context.now;
   const id = context.newId();
@@ -276,7 +275,7 @@ async function wishMerge({ event, pull, wishes }: Asked, done: Done, context: Ha
 
 async function cancel({ event, run, wishes }: Asked, done: Done, { store }: HandlerContext): Promise<void> {
   const { actor, subject, repository } = event;
-  const open = wishes.filter(({ state }) => state === 'open');
+  const open = wishes.filter(isOpenWish);
   const isRunning = run !== undefined && run.state !== 'finished';
   if (open.length === 0 && !isRunning) return say(done, event, 'cancel', commandMessages.cancelNothing);
   for (const wish of open) {
@@ -290,7 +289,7 @@ async function cancel({ event, run, wishes }: Asked, done: Done, { store }: Hand
 }
 
 function whyState({ run, wishes }: Asked) {
-  const decisions = wishes.flatMap(({ state, decision }) => (state === 'open' && decision ? [decision] : []));
+  const decisions = wishes.filter(isOpenWish).flatMap(({ decision }) => decision ?? []);
   return { ...(run && { run: messages.runState(run.state, run.verdict, run.why) }), wishes: decisions };
 }
 
@@ -305,23 +304,18 @@ function say(
   text: string | undefined,
 ): void {
   if (text === undefined || source.kind === 'button') return;
-  const id = source.kind === 'comment' ? source.id : source.kind;
-  done.effects.push({ kind: 'comment.answer', repository, number: source.number, key: answerKey(id, topic), text });
+  const key = answerKey(commentIdOf(source), topic);
+  done.effects.push({ kind: 'comment.answer', repository, number: source.number, key, text });
 }
 
 /** A wish to merge keeps its eyes until it is decided. */
 function reaction({ source, repository, commands }: EventOf<'command.seen'>, { isRefused }: Done): DelayedEffect[] {
   if (source.kind === 'button') return [];
   const isWaiting = !isRefused && commands.includes('merge on success');
-  const target = targetOfSource(source);
+  const target = reactionTarget(commentIdOf(source), source.number);
   if (isWaiting) return [{ kind: 'comment.react', repository, target, content: 'eyes' }];
   return [{ kind: 'comment.react', repository, target, content: isRefused ? 'confused' : 'rocket', replaces: 'eyes' }];
 }
 
-export const targetOfSource = (source: Exclude<CommandSource, { kind: 'button' }>) =>
-  source.kind === 'comment'
-    ? ({ kind: 'comment', id: source.id } as const)
-    : ({ kind: 'pull-request', number: source.number } as const);
-
-/** Why the head of a fork is not held back any more: somebody has said so, of this very head. */
-export const isAllowed = (pull: PullRequest | undefined, headSha: string): boolean => pull?.allowedSha === headSha;
+const commentIdOf = (source: Exclude<CommandSource, { kind: 'button' }>): string =>
+  source.kind === 'comment' ? source.id : DESCRIPTION;

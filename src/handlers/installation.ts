@@ -1,7 +1,7 @@
 import type { Event, EventOf, RepositoryChange, RepositoryFacts } from '../core/event.ts';
 import { messages } from '../core/messages.ts';
 import type { RepositoryRef } from '../core/model.ts';
-import { isPlain, isServed, isServedRepository, ownerOf } from '../core/serving.ts';
+import { isPlain, isServed, serviceOf } from '../core/serving.ts';
 import type { Installation } from '../store/store.ts';
 import type { HandlerContext, Outcome } from './handler.ts';
 
@@ -22,7 +22,7 @@ export async function onInstallationTold(
   const added: Event[] = installation.repositoriesAdded.map((repository) => ({
     kind: 'repository.noted',
     repository: { key: repository.key, name: repository.name, installation: key },
-    facts: addedFacts(repository, served, account),
+    facts: { ...serviceOf(repository, context.serving), private: repository.private },
   }));
   const removed: Event[] = [...installation.repositoriesRemoved, ...left].map((repository) => ({
     kind: 'repository.noted',
@@ -34,13 +34,6 @@ export async function onInstallationTold(
     effects: isBack && added.length === 0 ? [{ kind: 'poll.installations' }] : [],
     events: [...added, ...removed],
   };
-}
-
-function addedFacts(repository: { private: boolean }, served: boolean, account: string) {
-  if (!served)
-    return { state: 'refused', why: messages.foreignInstallation(account), private: repository.private } as const;
-  if (repository.private) return { state: 'refused', why: messages.privateRepository, private: true } as const;
-  return { state: 'watched', private: false } as const;
 }
 
 function stateAfter(action: string, known: Installation | undefined): Installation['state'] {
@@ -76,10 +69,7 @@ function toldFacts(
 ): Pick<RepositoryFacts, 'state' | 'why'> {
   const { action } = change;
   if (action === 'deleted' || action === 'archived') return { state: 'removed', why: messages.repositoryWas(action) };
-  if (!isServedRepository(repository, serving)) {
-    return { state: 'refused', why: messages.foreignInstallation(ownerOf(repository.name)) };
-  }
-  return change.private ? { state: 'refused', why: messages.privateRepository } : { state: 'watched' };
+  return serviceOf({ ...repository, private: change.private }, serving);
 }
 
 /** What is served no more is tested no more; what is new is looked at soon, and not when a poll's time comes. */

@@ -1,6 +1,7 @@
 import type { PullRequest } from '../core/change.ts';
 import type { Event, EventOf } from '../core/event.ts';
 import { matchSubject, neverMatches } from '../core/match-partners.ts';
+import { isOpenWish } from '../core/merge-request.ts';
 import { messages } from '../core/messages.ts';
 import { policyFor } from '../core/policy.ts';
 import { type Stack, stackOf } from '../core/stack.ts';
@@ -51,7 +52,7 @@ export async function onPartnersSeen(event: EventOf<'partners.seen'>, context: H
   const run = await context.store.run(runId);
   if (!run) return nothing;
   // What it was tested with has landed, as it was tested: who asked for it to be merged need not wait for another test.
-  const isWanted = (await context.store.mergeRequests(subject)).some(({ state }) => state === 'open');
+  const isWanted = (await context.store.mergeRequests(subject)).some(isOpenWish);
   if (isWanted && news.every(({ because }) => because === 'merged')) return nothing;
   const notes = news.map(({ why }) => why);
   if (policyFor(context.serving.policy, pull.baseRef).partners === 'note') {

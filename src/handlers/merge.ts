@@ -1,12 +1,12 @@
 import type { EventOf } from '../core/event.ts';
 import { callEnded, stepMerge } from '../core/merge.ts';
-import type { MergeDecision, MergeFacts } from '../core/merge-request.ts';
+import { type MergeDecision, type MergeFacts, reactionTarget } from '../core/merge-request.ts';
 import { mergeAnswerKey } from '../core/messages-commands.ts';
 import type { RepositoryRef, Run } from '../core/model.ts';
 import { policyFor } from '../core/policy.ts';
-import type { Serving } from '../core/serving.ts';
+import { observingBackends, type Serving } from '../core/serving.ts';
 import type { StoredMergeRequest } from '../store/store.ts';
-import { lookAtWish, targetOfSource, wishesLookedAt } from './command.ts';
+import { lookAtWish, wishesLookedAt } from './command.ts';
 import { type DelayedEffect, type HandlerContext, nothing, type Outcome } from './handler.ts';
 
 /** The merge gate: what was read decides (`core/merge.ts`), and what is decided is wished for. */
@@ -29,8 +29,8 @@ export async function onMergeSeen(event: EventOf<'merge.seen'>, context: Handler
 }
 
 /** What a backend only observes beside others has no say. */
-function withoutObserved(run: Run, { backends }: Serving): Run {
-  const observing = backends.flatMap(({ name, observes }) => (observes ? [name] : []));
+function withoutObserved(run: Run, serving: Serving): Run {
+  const observing = observingBackends(serving);
   const builds = run.builds.filter(({ backend }) => !observing.includes(backend));
   return builds.length > 0 ? { ...run, builds } : run;
 }
@@ -74,11 +74,7 @@ function wanted(decision: MergeDecision, { subject, repository, wish }: Place): 
 function said(step: ReturnType<typeof stepMerge>, { subject, repository, wish }: Place): DelayedEffect[] {
   const { number } = lookAtWish(wish.id, subject, repository);
   const { reaction, answer } = step;
-  const source =
-    wish.commentId === 'description'
-      ? ({ kind: 'description', number, headSha: wish.headSha } as const)
-      : ({ kind: 'comment', number, id: wish.commentId, at: '' } as const);
-  const target = targetOfSource(source);
+  const target = reactionTarget(wish.commentId, number);
   return [
     ...(reaction ? [{ kind: 'comment.react', repository, target, content: reaction, replaces: 'eyes' } as const] : []),
     ...(answer

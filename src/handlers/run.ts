@@ -1,7 +1,8 @@
+import { branchOf } from '../core/change.ts';
 import type { Event, EventOf, RunEvent } from '../core/event.ts';
 import type { Run } from '../core/model.ts';
 import { advance, type RunContext, type RunStep, startRun } from '../core/run.ts';
-import { backendsFor } from '../core/serving.ts';
+import { backendsFor, observingBackends } from '../core/serving.ts';
 import { type HandlerContext, nothing, type Outcome } from './handler.ts';
 
 /** Runs: what a run is told moves it, and nothing else does. */
@@ -50,10 +51,7 @@ const runContext = ({ now, newId, serving }: HandlerContext, backends: string[])
   now,
   newId,
   backends,
-  observing: serving.backends.flatMap(({ name, observes }) => (observes ? [name] : [])),
+  observing: observingBackends(serving),
 });
-
-const branchOf = (change: Run['change']): string =>
-  change.kind === 'pull-request' ? change.base.ref : change.ref.replace(/^refs\/heads\//, '');
 
 const outcomeOf = (step: RunStep) => ({ effects: step.effects, events: [] });

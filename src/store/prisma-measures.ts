@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CATCH_UP_LANE } from '../core/effect.ts';
+import { pollCursorName } from '../core/poll.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Measures, PollRow, Polls, QueueCounts, Waiting } from '../site/reader.ts';
 import { readFactTotals } from './prisma-ledger.ts';
@@ -66,7 +67,6 @@ export async function readWaiting(prisma: PrismaClient, now: Date): Promise<Wait
 /** More than that is not read on one page. */
 const LISTED = 500;
 const DELIVERIES = 'deliveries';
-const pollOf = (repositoryKey: string): string => `poll:${repositoryKey}`;
 
 export async function readPolls(prisma: PrismaClient): Promise<Polls> {
   const watched = await prisma.repository.findMany({
@@ -77,7 +77,7 @@ export async function readPolls(prisma: PrismaClient): Promise<Polls> {
     select: { key: true, name: true, installation: true },
   });
   const [cursors, installations] = await Promise.all([
-    prisma.cursor.findMany({ where: { name: { in: [DELIVERIES, ...watched.map(({ key }) => pollOf(key))] } } }),
+    prisma.cursor.findMany({ where: { name: { in: [DELIVERIES, ...watched.map(({ key }) => pollCursorName(key))] } } }),
     prisma.installation.findMany({
       where: { key: { in: watched.flatMap(({ installation }) => installation ?? []) } },
       select: { key: true, account: true, state: true, served: true },
@@ -87,7 +87,7 @@ export async function readPolls(prisma: PrismaClient): Promise<Polls> {
   const byKey = new Map(installations.map(({ key, ...installation }) => [key, installation]));
   return {
     repositories: watched.map(({ key, name, installation }) => {
-      const read = cursorOf.safeParse(told.get(pollOf(key)));
+      const read = cursorOf.safeParse(told.get(pollCursorName(key)));
       return { key, name, installation: byKey.get(installation ?? ''), ...(read.success && read.data) };
     }),
     deliveriesUntil: deliveriesOf.safeParse(told.get(DELIVERIES)).data?.until,

@@ -5,6 +5,7 @@ import {
   type Commands,
   commandOfButton,
   commandsOf,
+  oneRetest,
   parseCommands,
   retestFailedButton,
 } from '../../src/core/command.ts';
@@ -512,4 +513,12 @@ test('buttons: a job again, the run again, the failed ones again; a push’s own
 test('our button fits into GitHub’s limits', () => {
   assert.ok(retestFailedButton.label.length <= 20 && retestFailedButton.identifier.length <= 20);
   assert.ok(retestFailedButton.description.length <= 40);
+});
+
+test('several words for one more test ask for one test: the first', () => {
+  assert.deepEqual(oneRetest(['re-test failed', 'merge on success', 're-test', 're-test latest']), [
+    're-test failed',
+    'merge on success',
+  ]);
+  assert.deepEqual(oneRetest(['why', 'cancel']), ['why', 'cancel']);
 });

@@ -1,5 +1,6 @@
+import type { ReactionTarget } from '../../core/effect.ts';
 import type { RepositoryRef } from '../../core/model.ts';
-import type { Reaction, ReactionTarget } from '../forge.ts';
+import type { Reaction } from '../forge.ts';
 import type { GitHubClient } from './client.ts';
 import { callerFor, findRepository } from './repository.ts';
 import { nothing, reactionAnswer, reactionPage } from './schema.ts';
