@@ -62,6 +62,7 @@ export type Event =
       requestId: string;
       count: number;
       outcome: CallOutcome;
+      said?: string;
     }
   /** What waits for a run of this change may go on. */
   | { kind: 'change.tested'; subject: string; repository: RepositoryRef; runId: string }

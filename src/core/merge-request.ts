@@ -34,6 +34,8 @@ export interface MergeCall {
   count: number;
   at: Date;
   outcome: 'under-way' | CallOutcome;
+  /** GitHub's own words for what it refused; untrusted text. */
+  said?: string;
 }
 
 /** What came of it (GitHub REST, "Merge a pull request"). `not-mergeable`: 405. `head-moved`: 409. `forbidden`: 403,
@@ -123,7 +125,7 @@ export type RefuseReason =
   | 'not-mergeable'
   | 'waited-too-long';
 
-/** `names`: of the jobs, partners, files that the reason is about; untrusted text. */
+/** `names`: of the jobs, partners, files that the reason is about, or GitHub's own words for it; untrusted text. */
 export type MergeDecision =
   | { kind: 'nothing'; because: 'ended' }
   /** Ends the wish: its author is asked to repeat it. */

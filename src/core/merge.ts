@@ -2,6 +2,7 @@ import { backOffMs } from './back-off.ts';
 import type {
   CallOutcome,
   LivePullRequest,
+  MergeCall,
   MergeDecision,
   MergeDecisionOf,
   MergeFacts,
@@ -119,7 +120,7 @@ function refusedCall({ call }: MergeRequest): MergeDecision | undefined {
     case 'head-moved':
     case 'forbidden':
     case 'invalid':
-      return refuse(call.outcome);
+      return refuse(call.outcome, false, saidOf(call));
     default:
       return undefined;
   }
@@ -155,7 +156,7 @@ function partnersFirst({ partners }: MergeFacts): MergeDecision | undefined {
 /** GitHub refused (405), or did not answer, and shows nothing that is in the way: again, a few times. */
 function triedOften({ call }: MergeRequest, { now }: MergeFacts): MergeDecision | undefined {
   if (!call) return undefined;
-  if (call.count >= MOST_CALLS) return refuse('not-mergeable');
+  if (call.count >= MOST_CALLS) return refuse('not-mergeable', false, saidOf(call));
   const restMs = call.at.getTime() + backOffMs(call.count, 0.5, 10 * SECOND_MS) - now.getTime();
   return restMs > 0 ? wait('trying-again', restMs) : undefined;
 }
@@ -166,6 +167,8 @@ function goAhead({ headSha: sha }: MergeRequest, facts: MergeFacts): MergeDecisi
   }
   return { kind: 'merge', because: hasMoved(facts) ? 'base-moved' : 'all-passed', sha, method: facts.policy.merge };
 }
+
+const saidOf = ({ said }: MergeCall): string[] | undefined => (said === undefined ? undefined : [said]);
 
 const isOverdue = ({ askedAt }: MergeRequest, { now }: MergeFacts): boolean =>
   now.getTime() - askedAt.getTime() >= PATIENCE_MS;
@@ -242,8 +245,12 @@ function settled(request: MergeRequest, decision: MergeDecision, now: Date): Mer
 }
 
 /** What came of the call that `stepMerge` began. Whoever calls always answers: with `doubtful`, if he has to. */
-export function callEnded(request: MergeRequest, count: number, outcome: CallOutcome, now: Date): MergeRequest {
+export function callEnded(
+  request: MergeRequest,
+  { count, outcome, said }: Pick<MergeCall, 'count' | 'said'> & { outcome: CallOutcome },
+  now: Date,
+): MergeRequest {
   const { call } = request;
   if (call?.count !== count || call.outcome !== 'under-way') return request;
-  return { ...request, call: { count, at: now, outcome } };
+  return { ...request, call: { count, at: now, outcome, ...(said !== undefined && { said }) } };
 }

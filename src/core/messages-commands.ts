@@ -27,6 +27,9 @@ function list(names: readonly string[] = []): string {
 const about = (start: string, names?: readonly string[]): string =>
   names?.length ? `${start}: ${list(names)}` : start;
 
+const quoting = (start: string, said?: readonly string[]): string =>
+  said?.length ? `${start} (GitHub: “${list(said)}”)` : start;
+
 const sha = (value: string): string => `\`${shortSha(value)}\``;
 
 const COMMAND_LIST = [
@@ -112,11 +115,17 @@ export const refuseMessages: Record<RefuseReason, (names?: readonly string[]) =>
   behind: () => 'the base branch wants pull requests to be up to date: update the branch and ask again',
   'partner-closed': (names) => about('it was tested together with a pull request that was closed unmerged', names),
   'left-queue': () => 'GitHub’s merge queue has thrown it out',
-  forbidden: () =>
-    'GitHub does not allow me to merge here (403): the App needs “contents: write”, or a rule forbids it',
-  invalid: () =>
-    'GitHub would not take the request to merge (422): the merge method of `policy.merge` may be switched off',
-  'not-mergeable': () => 'GitHub refused several times, without showing what is in the way',
+  forbidden: (said) =>
+    quoting(
+      'GitHub does not allow me to merge here (403): the App needs “contents: write”, or a rule forbids it',
+      said,
+    ),
+  invalid: (said) =>
+    quoting(
+      'GitHub would not take the request to merge (422): the merge method of `policy.merge` may be switched off',
+      said,
+    ),
+  'not-mergeable': (said) => quoting('GitHub refused several times, without showing what is in the way', said),
   'waited-too-long': (names) => about('it has waited for a week', names),
 };
 

@@ -143,7 +143,7 @@ export async function callMerge(effect: EffectOf<'merge.call'>, world: World, si
   if (request?.call?.count !== count || request.call.outcome !== 'under-way') return done;
   const outcome = await callOutcome(effect, world, signal);
   return {
-    events: [{ kind: 'merge.called', subject, repository, requestId, count, outcome }],
+    events: [{ kind: 'merge.called', subject, repository, requestId, count, ...outcome }],
     spacingMs: world.writeSpacingMs,
   };
 }
@@ -152,19 +152,20 @@ async function callOutcome(
   { repository, number, sha, method }: EffectOf<'merge.call'>,
   world: World,
   signal: AbortSignal,
-): Promise<CallOutcome> {
+): Promise<{ outcome: CallOutcome; said?: string }> {
   const forge = world.forge(repository);
   try {
     if (method === 'queue') {
       const queued = await forge.ensureQueued(repository, number, sha, signal);
-      return queued.kind === 'queued' ? 'queued' : 'not-mergeable';
+      return queued.kind === 'queued' ? { outcome: 'queued' } : { outcome: 'not-mergeable', said: queued.why };
     }
-    return OUTCOMES[(await forge.ensureMerged(repository, number, { sha, method }, signal)).kind];
+    const merged = await forge.ensureMerged(repository, number, { sha, method }, signal);
+    return { outcome: OUTCOMES[merged.kind], ...(merged.kind !== 'merged' && { said: merged.why }) };
   } catch (error) {
     if (!(error instanceof ForgeError)) throw error;
     // Before anything was sent: it is not doubtful, and the queue waits for the rest that GitHub asked for.
     if (error.kind === 'rate-limited') throw error;
-    return error.kind === 'denied' ? 'forbidden' : 'doubtful';
+    return error.kind === 'denied' ? { outcome: 'forbidden', said: error.message } : { outcome: 'doubtful' };
   }
 }
 

@@ -107,10 +107,10 @@ async function retested(
 }
 
 export async function onMergeCalled(event: EventOf<'merge.called'>, { store, now }: HandlerContext): Promise<Outcome> {
-  const { subject, repository, requestId, count, outcome } = event;
+  const { subject, repository, requestId } = event;
   const wish = await store.mergeRequest(requestId);
   if (!wish) return nothing;
-  await store.saveMergeRequest({ ...wish, ...callEnded(wish, count, outcome, now) });
+  await store.saveMergeRequest({ ...wish, ...callEnded(wish, event, now) });
   return { effects: [lookAtWish(requestId, subject, repository)], events: [] };
 }
 

@@ -333,9 +333,9 @@ class World {
     if (!calling) return;
     if (twice) this.callGitHub(wish, calling);
     const outcome = this.callGitHub(wish, calling);
-    wish.request = callEnded(wish.request, calling.count, outcome, this.now);
+    wish.request = callEnded(wish.request, { count: calling.count, outcome }, this.now);
     // The same telling once more, and one of an older call.
-    assert.deepEqual(callEnded(wish.request, calling.count, 'forbidden', this.now), wish.request);
+    assert.deepEqual(callEnded(wish.request, { count: calling.count, outcome: 'forbidden' }, this.now), wish.request);
     wish.calling = undefined;
   }
 

@@ -333,11 +333,22 @@ test('a merge that needs no words gets a rocket; one that does gets both', () =>
 test('a call is stored before it is made; only its own outcome ends it', () => {
   const { request } = stepMerge(aWish(), facts());
   assert.deepEqual(request.call, { count: 1, at: later(3_600), outcome: 'under-way' });
-  assert.equal(callEnded(request, 2, 'merged', NOW), request);
-  const ended = callEnded(request, 1, 'doubtful', later(3_601));
+  assert.equal(callEnded(request, { count: 2, outcome: 'merged' }, NOW), request);
+  const ended = callEnded(request, { count: 1, outcome: 'doubtful' }, later(3_601));
   assert.deepEqual(ended.call, { count: 1, at: later(3_601), outcome: 'doubtful' });
-  assert.equal(callEnded(ended, 1, 'merged', NOW), ended);
+  assert.equal(callEnded(ended, { count: 1, outcome: 'merged' }, NOW), ended);
   assert.equal(stepMerge(ended, facts({ now: later(3_700) })).request.call?.count, 2);
+});
+
+test('what GitHub said when it refused is quoted, and cannot format', () => {
+  const { request } = stepMerge(aWish(), facts());
+  const ended = callEnded(
+    request,
+    { count: 1, outcome: 'forbidden', said: 'Rule *x* forbids [it](evil)' },
+    later(3_601),
+  );
+  const { answer } = stepMerge(ended, facts({ now: later(3_602) }));
+  assert.match(answer!.text, /a rule forbids it \(GitHub: “Rule \\\*x\\\* forbids \\\[it\\\]/);
 });
 
 test('a new test is asked for once per base', () => {
