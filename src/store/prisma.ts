@@ -4,6 +4,7 @@ import type { KnownHead } from '../core/merge-head.ts';
 import type { Run } from '../core/model.ts';
 import { grouped } from '../database/group.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
+import { saveTests } from './prisma-tests.ts';
 import { jobsInclude, type RunRows, rowsOf, runOf, sourcesInclude } from './run-rows.ts';
 import type { Installation, Repository, Store, StoredMergeRequest } from './store.ts';
 
@@ -65,6 +66,7 @@ export function openStore(client: Client, now: () => Date): Store {
       return (await client.repository.findMany({ where, orderBy: { key: 'asc' } })).map((row) => repositoryOf(row)!);
     },
     saveRepository: (repository) => saveRepository(client, repository, now()),
+    saveTests: (reading) => saveTests(client, reading),
     cursor: async (name) =>
       ((await client.cursor.findUnique({ where: { name } }))?.value as Record<string, unknown> | null) ?? undefined,
   };

@@ -2,6 +2,7 @@ import type { Branch, PullRequest } from '../core/change.ts';
 import type { MergeDecision, MergeRequest } from '../core/merge-request.ts';
 import type { Run } from '../core/model.ts';
 import type { ArchiveUse, OutputAge, RowAge } from '../core/retention.ts';
+import type { TestReading } from '../core/testlog-kept.ts';
 
 /** PORT. What handlers and effects know: rows as values of `core/`. */
 export interface Knowledge {
@@ -51,6 +52,8 @@ export interface Store extends Knowledge {
   saveMergeRequest(request: StoredMergeRequest): Promise<void>;
   saveInstallation(installation: Installation): Promise<void>;
   saveRepository(repository: Repository): Promise<void>;
+  /** Once for each attempt: told again, nothing changes. Also finds out which failures were flaps. */
+  saveTests(reading: TestReading): Promise<void>;
 }
 
 /** `requester`: his login, for showing. `decision`: the last one. */
