@@ -58,6 +58,7 @@ const PORTS = [
   'store/store.ts',
   'sources/sources.ts',
   'site/reader.ts',
+  'site/reader-runs.ts',
 ];
 
 /** Small things that anybody may use: the time and the log. */

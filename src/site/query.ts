@@ -4,6 +4,10 @@ import { z } from 'zod';
 const absentWhenEmpty = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
 
+/** What a person writes: blanks around it mean nothing. */
+const absentWhenBlank = <T extends z.ZodType>(schema: T) =>
+  z.preprocess((value) => (typeof value === 'string' ? value.trim() || undefined : value), schema.optional());
+
 const positive = (what: string, max: number) =>
   z.coerce
     .number(`${what} must be a number`)
@@ -53,6 +57,9 @@ export const runsQuery = z.object({
   state: absentWhenEmpty(oneOf('state', RUN_STATES)),
   verdict: absentWhenEmpty(oneOf('verdict', RUN_VERDICTS)),
   ref: absentWhenEmpty(key('ref')),
+  author: absentWhenEmpty(key('author').max(100, 'author is longer than 100 characters')),
+  backend: absentWhenEmpty(key('backend').max(100, 'backend is longer than 100 characters')),
+  text: absentWhenBlank(key('text').max(200, 'text is longer than 200 characters')),
   ...paging,
 });
 

@@ -1,11 +1,12 @@
 import type { MergeDecision, MergeRequest } from '../core/merge-request.ts';
 import type { Progress, RunManifest, RunState, RunVerdict, Trigger, Verdict } from '../core/model.ts';
+import type { RunsReader } from './reader-runs.ts';
 
 /**
  * PORT. What pages and JSON read of the store: plain rows, newest first, paged by key and never by offset.
  * Only reading: a button inserts an event and nothing else.
  */
-export interface Reader {
+export interface Reader extends RunsReader {
   listRuns(filter: RunFilter, page: Page): Promise<Listed<RunRow>>;
   /** Whole runs, for the JSON list: a fixed number of queries per page, not one set per run. */
   listRunDetails(filter: RunFilter, page: Page): Promise<Listed<RunDetails>>;
@@ -122,6 +123,12 @@ export interface RunFilter {
   state?: RunState;
   verdict?: RunVerdict;
   ref?: string;
+  /** A login, in any case. */
+  author?: string;
+  /** Has a build there. */
+  backend?: string;
+  /** Words, or their beginnings, of title, ref, author and number; or the start of a sha. */
+  text?: string;
 }
 
 export interface RunRow {

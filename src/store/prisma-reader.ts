@@ -15,8 +15,16 @@ import type {
   RunRow,
   SourceRow,
 } from '../site/reader.ts';
+import type { StackRun } from '../site/reader-runs.ts';
 import { listFacts, readFact, readFactTotals } from './prisma-ledger.ts';
 import { readCounts, readMeasures, readPolls, readWaiting } from './prisma-measures.ts';
+import {
+  listDefaultBranchRunIds,
+  listFailureIds,
+  listNewestVerdictIds,
+  readBranchState,
+} from './prisma-reader-branches.ts';
+import { listBackendNames, listRunIds } from './prisma-reader-runs.ts';
 import { readTimeline } from './prisma-reader-timeline.ts';
 import { listMergeWishes } from './prisma-reader-wishes.ts';
 
@@ -47,6 +55,20 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
     waiting: () => readWaiting(prisma, clock.now()),
     polls: () => readPolls(prisma),
     measures: () => readMeasures(prisma, clock.now()),
+    backendNames: () => listBackendNames(prisma),
+    lastChange: async () => (await prisma.run.aggregate({ _max: { changedAt: true } }))._max.changedAt ?? undefined,
+    changesSince: (since, limit) =>
+      prisma.run.findMany({
+        where: { changedAt: { gt: since } },
+        orderBy: { changedAt: 'asc' },
+        take: limit,
+        select: { id: true, changedAt: true },
+      }),
+    runRows: (ids) => runRows(prisma, ids),
+    defaultBranchRuns: (repositories, page) => listStackRuns(prisma, repositories, page),
+    newestVerdicts: async (repositories) => runRows(prisma, await listNewestVerdictIds(prisma, repositories)),
+    branchState: (repository, branch) => readBranchState(prisma, repository, branch),
+    failures: async (repository, limit) => runRows(prisma, await listFailureIds(prisma, repository, limit)),
   };
 }
 
@@ -77,40 +99,53 @@ type StoredAttempt = StoredJob['attempts'][number];
 
 const maybe = <T>(value: T | null): T | undefined => value ?? undefined;
 
-/** One row more than asked tells whether there is a next page. */
-function listed<T extends { id: string }>(rows: T[], limit: number): Listed<T> {
-  const shown = rows.slice(0, limit);
-  return rows.length > limit ? { rows: shown, next: shown.at(-1)?.id } : { rows: shown };
-}
-
-const keyset = ({ before, limit }: Page) =>
-  ({ where: before ? { id: { lt: before } } : {}, orderBy: { id: 'desc' }, take: limit + 1 }) as const;
-
-function runsWhere(filter: RunFilter): Prisma.RunWhereInput {
-  const { repository, number, sha, state, verdict, ref } = filter;
-  return { repository, number, sha: sha && shaWhere(sha), state, verdict, ref: ref && { in: refForms(ref) } };
-}
-
-/** A whole sha, or the start of one; as a range, because an index serves that under any collation. */
-const shaWhere = (sha: string): string | Prisma.StringFilter => (sha.length >= 40 ? sha : { gte: sha, lt: `${sha}g` });
-
-/** A commit's ref is stored in full, a pull request's is short; people write either. */
-const refForms = (ref: string): string[] => (ref.startsWith('refs/') ? [ref] : [ref, `refs/heads/${ref}`]);
-
 async function listRuns(prisma: PrismaClient, filter: RunFilter, page: Page): Promise<Listed<RunRow>> {
-  const { where, ...order } = keyset(page);
-  const { rows, next } = listed(
-    await prisma.run.findMany({ where: { ...runsWhere(filter), ...where }, ...order }),
-    page.limit,
-  );
-  return { rows: await withJobCounts(prisma, rows), next };
+  const { ids, next } = await pageOfRuns(prisma, filter, page);
+  return { rows: await runRows(prisma, ids), next };
 }
 
 async function listRunDetails(prisma: PrismaClient, filter: RunFilter, page: Page): Promise<Listed<RunDetails>> {
-  const { where, ...order } = keyset(page);
-  const found = await prisma.run.findMany({ where: { ...runsWhere(filter), ...where }, ...order, include: BELOW_RUN });
-  const { rows, next } = listed(found, page.limit);
-  return { rows: rows.map(runDetails), next };
+  const { ids, next } = await pageOfRuns(prisma, filter, page);
+  const found = await prisma.run.findMany({ where: { id: { in: ids } }, orderBy: NEWEST_FIRST, include: BELOW_RUN });
+  return { rows: found.map(runDetails), next };
+}
+
+const pageOfRuns = async (prisma: PrismaClient, filter: RunFilter, { before, limit }: Page) =>
+  pageOf(await listRunIds(prisma, filter, { before, limit: limit + 1 }), limit);
+
+/** One row more than asked tells whether there is a next page. */
+function pageOf(found: string[], limit: number): { ids: string[]; next?: string } {
+  const ids = found.slice(0, limit);
+  return { ids, next: found.length > limit ? ids.at(-1) : undefined };
+}
+
+const NEWEST_FIRST = { id: 'desc' } as const;
+
+async function listStackRuns(
+  prisma: PrismaClient,
+  repositories: readonly string[],
+  page: Page,
+): Promise<Listed<StackRun>> {
+  const { ids, next } = pageOf(
+    await listDefaultBranchRunIds(prisma, repositories, { ...page, limit: page.limit + 1 }),
+    page.limit,
+  );
+  const rows = await runRows(prisma, ids);
+  const sources = await prisma.source.findMany({
+    where: { runId: { in: ids } },
+    orderBy: { id: 'asc' },
+    select: TESTED,
+  });
+  const ofRun = Map.groupBy(sources, ({ runId }) => runId);
+  const told = (runId: string) =>
+    (ofRun.get(runId) ?? []).map(({ runId: _, version, ...source }) => ({ ...source, version: maybe(version) }));
+  return { rows: rows.map((row) => ({ ...row, sources: told(row.id) })), next };
+}
+
+const TESTED = { id: true, runId: true, repository: true, sha: true, version: true, changed: true, why: true } as const;
+
+async function runRows(prisma: PrismaClient, ids: string[]): Promise<RunRow[]> {
+  return withJobCounts(prisma, await prisma.run.findMany({ where: { id: { in: ids } }, orderBy: NEWEST_FIRST }));
 }
 
 /** Two queries for the whole page: its builds, and their jobs counted by state and verdict. */

@@ -125,9 +125,13 @@ async function saveRun(client: Client, run: Run, before?: Run): Promise<void> {
   const rows = rowsOf(run);
   const was = before ? rowsOf(before) : undefined;
   if (!was) await client.run.create({ data: rows.run });
-  else if (differ(rows.run, was.run)) await client.run.update({ where: { id: run.id }, data: rows.run });
+  // The update stamps the run as changed: lists count its jobs, too.
+  else if (SHOWN_IN_LISTS.some((table) => differ(rows[table], was[table])))
+    await client.run.update({ where: { id: run.id }, data: rows.run });
   for (const table of TABLES) await saveRows(client, table, rows, was);
 }
+
+const SHOWN_IN_LISTS = ['run', 'build', 'job'] as const;
 
 async function saveRows(
   client: Client,

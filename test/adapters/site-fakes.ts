@@ -169,6 +169,18 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = [], wish
     factTotals: async () => NO_TOTALS,
     waiting: async () => ({ catchUp: 0, held: 0 }),
     polls: async () => ({ repositories: [] }),
+    backendNames: async () => ['local'],
+    lastChange: async () => undefined,
+    changesSince: async () => [],
+    runRows: async (ids) => runs.filter((run) => ids.includes(run.id)),
+    defaultBranchRuns: async (_, page) =>
+      paged(
+        runs.filter((run) => run.kind === 'commit'),
+        page,
+      ),
+    newestVerdicts: async () => [],
+    branchState: async () => undefined,
+    failures: async () => [],
     measures: async () => ({
       queue: [],
       oldestSeconds: 0,

@@ -219,6 +219,10 @@ describe('the migrations in prisma/migrations', () => {
           "event USING btree (subject, due_at, seq) WHERE (state = 'pending'",
           "UNIQUE event USING btree (subject) WHERE (state = 'running'",
           indexed(
+            'run_failed_commit_idx',
+            "run USING btree (subject, id) WHERE ((kind = 'commit'::text) AND (verdict = ANY (ARRAY['failed'::text, 'error'::text])))",
+          ),
+          indexed(
             'source_archive_sha256_kept_idx',
             'source USING btree (archive_sha256) WHERE ((archive_removed_at IS NULL) AND (archive_sha256 IS NOT NULL))',
           ),

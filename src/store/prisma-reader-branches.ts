@@ -1,0 +1,102 @@
+import type { RunVerdict } from '../core/model.ts';
+import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
+import type { Page } from '../site/reader.ts';
+import type { BranchState } from '../site/reader-runs.ts';
+
+/** What became of branches: the default ones of a stack, the failures on them, and the state of a single one. */
+
+const PUBLIC = Prisma.sql`NOT private AND default_branch IS NOT NULL`;
+const VERDICTS = ['passed', 'failed', 'error'] as const;
+
+/**
+ * Newest first, of all these branches together: each branch gives as many as a page needs, by its index, and of those the
+ * newest are taken. One query over `subject IN (…)` would sort every run that the branches ever had.
+ */
+async function newestOfBranches(
+  prisma: PrismaClient,
+  repositories: Prisma.Sql,
+  condition: Prisma.Sql,
+  limit: number,
+): Promise<string[]> {
+  const rows = await prisma.$queryRaw<{ id: string }[]>`
+    SELECT newest.id FROM repository
+    CROSS JOIN LATERAL (
+      SELECT run.id FROM run
+      WHERE run.subject = 'branch:' || repository.key || ':refs/heads/' || repository.default_branch AND ${condition}
+      ORDER BY run.id DESC LIMIT ${limit}
+    ) AS newest
+    WHERE ${repositories} AND ${PUBLIC}
+    ORDER BY newest.id DESC LIMIT ${limit}`;
+  return rows.map(({ id }) => id);
+}
+
+const named = (repositories: readonly string[]): Prisma.Sql =>
+  Prisma.sql`lower(repository.name) IN (${Prisma.join(repositories.map((name) => name.toLowerCase()))})`;
+
+export async function listDefaultBranchRunIds(
+  prisma: PrismaClient,
+  repositories: readonly string[],
+  { before, limit }: Page,
+): Promise<string[]> {
+  if (repositories.length === 0) return [];
+  const older = before === undefined ? Prisma.empty : Prisma.sql`AND run.id < ${before}`;
+  return newestOfBranches(prisma, named(repositories), Prisma.sql`run.kind = 'commit' ${older}`, limit);
+}
+
+/** One for each repository that has any. */
+export async function listNewestVerdictIds(prisma: PrismaClient, repositories: readonly string[]): Promise<string[]> {
+  if (repositories.length === 0) return [];
+  const rows = await prisma.$queryRaw<{ id: string }[]>`
+    SELECT newest.id FROM repository
+    CROSS JOIN LATERAL (
+      SELECT run.id FROM run
+      WHERE run.subject = 'branch:' || repository.key || ':refs/heads/' || repository.default_branch
+        AND run.kind = 'commit' AND run.verdict IN (${Prisma.join(VERDICTS)})
+      ORDER BY run.id DESC LIMIT 1
+    ) AS newest
+    WHERE ${named(repositories)} AND ${PUBLIC}`;
+  return rows.map(({ id }) => id);
+}
+
+/** The condition is that of the partial index, word by word. */
+const FAILED = Prisma.sql`run.kind = 'commit' AND run.verdict IN ('failed', 'error')`;
+
+export async function listFailureIds(
+  prisma: PrismaClient,
+  repository: string | undefined,
+  limit: number,
+): Promise<string[]> {
+  return newestOfBranches(prisma, repository === undefined ? Prisma.sql`true` : named([repository]), FAILED, limit);
+}
+
+/** A branch's newest runs may all be superseded by a flood of pushes: further back nobody looks. */
+const LOOKED_BACK = 100;
+
+export async function readBranchState(
+  prisma: PrismaClient,
+  name: string,
+  asked?: string,
+): Promise<BranchState | undefined> {
+  const repository = await prisma.repository.findFirst({
+    where: { name: { equals: name, mode: 'insensitive' }, private: false, state: { not: 'removed' } },
+    orderBy: { updatedAt: 'desc' },
+  });
+  const branch = asked ?? repository?.defaultBranch;
+  if (!repository || !branch) return undefined;
+  const runs = await prisma.run.findMany({
+    where: { subject: `branch:${repository.key}:refs/heads/${branch}` },
+    orderBy: { id: 'desc' },
+    take: LOOKED_BACK,
+    select: { state: true, verdict: true },
+  });
+  if (runs.length === 0) return undefined;
+  const newest = runs.find(({ verdict }) => isTold(verdict));
+  return {
+    branch,
+    verdict: newest?.verdict as BranchState['verdict'],
+    isRunning: runs[0]!.state !== 'finished',
+  };
+}
+
+const isTold = (verdict: string | null): verdict is Extract<RunVerdict, 'passed' | 'failed' | 'error'> =>
+  VERDICTS.some((word) => word === verdict);
