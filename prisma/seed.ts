@@ -62,14 +62,14 @@ async function writeLog(archive: ArchivePart, attemptId: string, log: SeedLog): 
   if (log.isEnded) await writer.end();
 }
 
-const REPOSITORIES = [
+export const REPOSITORIES = [
   { key: 'github:1068214', name: 'rakudo/rakudo', pin: 'tools/templates/NQP_REVISION' },
   { key: 'github:1066827', name: 'Raku/nqp', pin: 'tools/templates/MOAR_REVISION' },
   { key: 'github:3817245', name: 'MoarVM/MoarVM', pin: '' },
 ] as const;
 
 const AUTHORS = ['lizmat', 'patrickbkr', 'niner', 'coke', 'ab5tract', 'jnthn', 'dependabot[bot]'];
-const TITLES = [
+export const TITLES = [
   'Make List.permutations lazy again',
   'Fix a use-after-free in the spesh log',
   'Teach the optimizer about native int parameters',
@@ -122,8 +122,8 @@ const MINUTE = 60_000;
 const JOBS = ['linux x86_64', 'linux x86_64 no-jit', 'macos arm64', 'windows msvc'];
 
 /** Everything that is drawn comes from one generator, so that two seeds are alike. */
-function generator(): { random(): number; pick<T>(from: readonly T[]): T; sha(): string } {
-  let state = 0x2545f491;
+export function generator(seed = 0): { random(): number; pick<T>(from: readonly T[]): T; sha(): string } {
+  let state = 0x2545f491 ^ seed;
   const random = () => {
     state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
     return state / 2 ** 32;
@@ -137,7 +137,7 @@ function generator(): { random(): number; pick<T>(from: readonly T[]): T; sha():
 }
 
 /** Shaped as our ids are: by time, and within one millisecond in the order in which they were asked for. */
-function idsInOrder(random: () => number): (at: Date) => string {
+export function idsInOrder(random: () => number): (at: Date) => string {
   let counter = 0;
   const digits = (value: number, length: number) => value.toString(32).slice(-length).padStart(length, '0');
   return (at) => {
@@ -585,3 +585,6 @@ function addStuckRows({ rows, now, newId }: Seeding): void {
     error: 'dev.azure.com answered 503; tried again with more patience.',
   });
 }
+
+// `npm run seed`; who imports this file wants its rows only. Not awaited: the command imports this file, too.
+if (import.meta.main) void import('./seed-command.ts').then(({ seedCommand }) => seedCommand());
