@@ -94,6 +94,19 @@ program
   );
 
 program
+  .command('keep')
+  .description('keep the sources, logs and artifacts of a run, whatever rcb.yaml says')
+  .argument('<run>', "its id, the last part of its page's address")
+  .option('--undo', 'let it go as rcb.yaml says')
+  .action((runId: string, { undo = false }: { undo?: boolean }) =>
+    withDatabase(async (database) => {
+      const { keepRun } = await import('./cli/keep.ts');
+      const say = (line: string) => console.log(line);
+      if (!(await keepRun({ database, runId, isUndone: undo, now: new Date(), say }))) process.exitCode = 1;
+    }),
+  );
+
+program
   .command('run')
   .description('test a commit here and now, as a push would be, without server and database')
   .argument('[path]', 'a git repository', '.')

@@ -4,7 +4,15 @@ import { openDiskArchive } from '../archive/disk.ts';
 import { retentionMessages } from '../core/messages-retention.ts';
 import type { Keeps, StaysBecause } from '../core/retention.ts';
 import type { Database } from '../database/database.ts';
-import { addTotals, SWEPT_KINDS, type Swept, type SweptKind, sweepPage, type Totals } from '../effects/sweep.ts';
+import {
+  addTotals,
+  nothingLeaves,
+  SWEPT_KINDS,
+  type Swept,
+  type SweptKind,
+  sweepPage,
+  type Totals,
+} from '../effects/sweep.ts';
 import { openRetentionStore } from '../store/prisma-retention.ts';
 import type { RetentionStore } from '../store/store.ts';
 
@@ -33,9 +41,12 @@ export async function retentionHere(options: {
   await retain({ ...rest, archive, store: openRetentionStore(database.prisma) });
 }
 
-export async function retain({ say, ...sweep }: RetentionOptions): Promise<void> {
+/** A dry run names each thing that is old and stays, with the reason; else they are counted. */
+export async function retain({ say, isDry, ...options }: RetentionOptions): Promise<void> {
+  const sweep = { ...options, ...(isDry && { dry: nothingLeaves() }) };
   let totals: Totals = {};
   const counted = new Set<string>();
+  say(`${capital(retentionMessages.valued(sweep.keep.valued))}.`);
   for (const kind of SWEPT_KINDS) {
     if (kind !== 'effects') say(`${capital(retentionMessages.kept(kind, sweep.keep[kind]))}.`);
     const stay = new Map<StaysBecause, number>();
@@ -44,6 +55,7 @@ export async function retain({ say, ...sweep }: RetentionOptions): Promise<void>
       const page = await sweepPage(kind, after, sweep);
       for (const each of page.swept) {
         if (each.decision.goes) say(`  ${lineOf(each, counted)}`);
+        else if (isDry) say(`  stays: ${stayLine(each, each.decision.because)}`);
         else stay.set(each.decision.because, (stay.get(each.decision.because) ?? 0) + each.count);
         totals = addTotals(totals, [each], counted);
       }
@@ -51,7 +63,7 @@ export async function retain({ say, ...sweep }: RetentionOptions): Promise<void>
     } while (after !== undefined);
     for (const [because, count] of stay) say(`  ${count} old, and kept: ${retentionMessages.stays(because)}`);
   }
-  say(summary(totals, sweep.isDry));
+  say(summary(totals, isDry));
 }
 
 function lineOf({ kind, name, decision, count, bytes, sha256 }: Swept, counted: Set<string>): string {
@@ -60,6 +72,9 @@ function lineOf({ kind, name, decision, count, bytes, sha256 }: Swept, counted: 
   const size = sha256 !== undefined && counted.has(sha256) ? 'counted above' : bytesOf(bytes);
   return `${name}, ${size}, ${retentionMessages.ended(decision.endedAt)}`;
 }
+
+const stayLine = ({ name, bytes }: Swept, because: StaysBecause): string =>
+  `${name}, ${bytesOf(bytes)}: ${retentionMessages.stays(because)}`;
 
 function summary(totals: Totals, isDry: boolean): string {
   const parts = SWEPT_KINDS.flatMap((kind) => partOf(kind, totals[kind]));

@@ -182,7 +182,10 @@ export interface Limits {
 }
 
 export type Keep = Milliseconds | 'forever';
-export type Retention = Record<'sources' | 'logs' | 'artifacts' | 'events', Keep>;
+export interface Retention extends Record<'sources' | 'logs' | 'artifacts' | 'events' | 'valued', Keep> {
+  /** Globs of the branches and tags that are releases. */
+  releases: string[];
+}
 
 /** Of Microsoft Entra; counts before a token. */
 export interface AzureServicePrincipal {

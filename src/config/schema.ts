@@ -224,6 +224,8 @@ export const fileSchema = z.strictObject(
       logs: keep.prefault('forever'),
       artifacts: keep.prefault('90d'),
       events: keep.prefault('30d'),
+      valued: keep.prefault('365d'),
+      releases: globs.default(['release*', 'v[0-9]*', '[0-9]*.[0-9]*']),
     }).prefault({}),
   },
   { error: 'a map of settings' },

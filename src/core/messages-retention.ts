@@ -19,6 +19,11 @@ const stays: Record<StaysBecause, string> = {
   'newest-of-open-pull-request': 'the newest run of an open pull request needs it',
   'newest-of-branch': 'the newest run of a branch needs it',
   'artifacts-kept': 'artifacts of its run are kept',
+  kept: 'an operator keeps its run',
+  release: 'it is of a release',
+  linked: 'a comment links to its run',
+  'first-failure': 'it is the first failure of its job after it had passed',
+  'last-green': 'its job has not passed since',
   'waits-for-a-person': 'it is parked: a person has to look at it',
   'used-lately': 'something that was stored just now has the same bytes',
 };
@@ -32,7 +37,12 @@ export const retentionMessages = {
     events: 'payloads of events',
     effects: 'done effects',
   },
-  kept: (kind: keyof Keeps, keep: Keep) => kept(retentionMessages.kinds[kind], keep),
+  kept: (kind: Exclude<keyof Keeps, 'valued' | 'releases'>, keep: Keep) => kept(retentionMessages.kinds[kind], keep),
+  valued: (keep: Keep) =>
+    `${kept('logs and artifacts of value', keep)}: first failures, last passes, releases, and what comments link to`,
+  runKept: (run: string) => `Run ${run} keeps its sources, logs and artifacts until rcb keep --undo ${run}.`,
+  runNotKept: (run: string) => `Run ${run} goes as rcb.yaml says.`,
+  noRun: (run: string) => `There is no run ${run}: its id is the last part of its page's address.`,
   ended: (at: Date) => `ended ${at.toISOString().slice(0, 16).replace('T', ' ')}`,
   olderThan: (at: Date) => `older than ${at.toISOString().slice(0, 16).replace('T', ' ')}`,
   /** In the place of a link. */

@@ -7,23 +7,24 @@ import {
   oldBefore,
   type RetentionDecision,
 } from '../core/retention.ts';
-import type { RetentionStore } from '../store/store.ts';
+import type { Leaving, RetentionStore, StoredOutput } from '../store/store.ts';
 
 /**
  * One page of what may be old: decide, remove, note it. The bytes go first, then the note: who dies between the two does
- * the page again. What is shown as removed is never there for ever.
+ * the page again. What is shown as removed is never there for ever. Artifacts come before sources, which theirs keep.
  */
 export interface Sweep {
   keep: Keeps;
   store: RetentionStore;
   archive: Pick<Archive, 'remove' | 'removeLog'>;
   now: Date;
-  /** Nothing is removed: what would go is told. */
-  isDry?: boolean;
+  /** Nothing is removed: what would go is told, and remembered here, because what comes later depends on it. */
+  dry?: Leaving;
 }
 
-export type SweptKind = 'sources' | 'artifacts' | 'logs' | 'events' | 'effects';
-export const SWEPT_KINDS: readonly SweptKind[] = ['sources', 'artifacts', 'logs', 'events', 'effects'];
+export type SweptKind = 'artifacts' | 'logs' | 'sources' | 'events' | 'effects';
+export const SWEPT_KINDS: readonly SweptKind[] = ['artifacts', 'logs', 'sources', 'events', 'effects'];
+type RowKind = Exclude<SweptKind, 'effects'>;
 
 /** What became, or would become, of something that was looked at. */
 export interface Swept {
@@ -50,122 +51,110 @@ const EVENTS = 2_000;
 /** Who puts a blob stores that it refers to it when all that it has to put is there: an upload of hours, at most. */
 const UNUSED_MS = 6 * 3_600_000;
 
+export const nothingLeaves = (): Leaving => ({ artifacts: [], logs: [], sources: [], events: [] });
+
 export async function sweepPage(kind: SweptKind, after: string | undefined, sweep: Sweep): Promise<SweptPage> {
   const before = oldBefore(sweep.keep[kind === 'effects' ? 'events' : kind], sweep.now);
   if (!before) return { swept: [] };
-  switch (kind) {
-    case 'sources':
-      return sweepArchives(before, after, sweep);
-    case 'artifacts':
-      return sweepArtifacts(before, after, sweep);
-    case 'logs':
-      return sweepLogs(before, after, sweep);
-    case 'events':
-      return sweepPayloads(before, after, sweep);
-    case 'effects':
-      return sweepEffects(before, sweep);
-  }
+  return kind === 'effects' ? sweepEffects(before, sweep) : sweepRows(kind, before, after, sweep);
 }
 
-async function sweepArchives(before: Date, after: string | undefined, sweep: Sweep): Promise<SweptPage> {
-  const { store, keep, now } = sweep;
-  // Artifacts that go in this very sweep keep nothing any more.
-  const found = await store.archives(before, oldBefore(keep.artifacts, now), { after, limit: PAGE });
-  const wanted = found.map(
-    ({ id, size, repository, sha, uses, isElsewhere }): Swept => ({
-      kind: 'sources',
-      id,
-      name: `${repository} at ${sha.slice(0, 10)}`,
-      decision: decideArchive(uses, keep.sources, now),
-      count: 1,
-      bytes: isElsewhere ? 0 : size,
-      sha256: isElsewhere ? undefined : id,
-    }),
-  );
-  const swept = await removeBlobs(wanted, sweep);
-  await note(swept, sweep, (ids) => store.archivesRemoved(ids, now));
-  return { swept, next: nextOf(found) };
+/** Of one kind: how a page of it is found and decided, and where it is noted that it went. */
+interface Rows {
+  find(before: Date, after: string | undefined, sweep: Sweep): Promise<SweptPage>;
+  removed(ids: string[], sweep: Sweep): Promise<void>;
 }
 
-async function sweepArtifacts(before: Date, after: string | undefined, sweep: Sweep): Promise<SweptPage> {
-  const { store, keep, now } = sweep;
-  const found = await store.artifacts(before, { after, limit: PAGE });
-  const wanted = found.map(
-    ({ id, name, size, sha256, isElsewhere, ...age }): Swept => ({
-      kind: 'artifacts',
-      id,
-      name: `${name} of run ${age.runId}`,
-      decision: decideOutput(age, keep.artifacts, now),
-      count: 1,
-      bytes: isElsewhere ? 0 : size,
-      sha256: isElsewhere ? undefined : sha256,
-    }),
-  );
-  const swept = await removeBlobs(wanted, sweep);
-  await note(swept, sweep, (ids) => store.artifactsRemoved(ids, now));
-  return { swept, next: nextOf(found) };
+const ROWS: Record<RowKind, Rows> = {
+  artifacts: {
+    async find(before, after, sweep) {
+      const found = await sweep.store.artifacts(before, { after, limit: PAGE });
+      return { swept: found.map((each) => outputOf('artifacts', each, sweep)), next: nextOf(found) };
+    },
+    removed: (ids, { store, now }) => store.artifactsRemoved(ids, now),
+  },
+  logs: {
+    async find(before, after, sweep) {
+      const found = await sweep.store.logs(before, { after, limit: PAGE });
+      return { swept: found.map((each) => outputOf('logs', each, sweep)), next: nextOf(found) };
+    },
+    removed: (ids, { store, now }) => store.logsRemoved(ids, now),
+  },
+  sources: {
+    async find(before, after, { store, keep, now, dry }) {
+      const found = await store.archives(before, dry?.artifacts ?? [], { after, limit: PAGE });
+      const swept = found.map(({ id, size, repository, sha, uses }): Swept => {
+        const name = `${repository} at ${sha.slice(0, 10)}`;
+        const decision = decideArchive(uses, keep.sources, now);
+        return { kind: 'sources', id, name, decision, count: 1, bytes: size, sha256: id };
+      });
+      return { swept, next: nextOf(found) };
+    },
+    removed: (ids, { store, now }) => store.archivesRemoved(ids, now),
+  },
+  events: {
+    async find(before, after, { store, keep, now }) {
+      const { rows, next } = await store.payloads(before, { after, limit: EVENTS });
+      const swept = rows.map(({ id, key: name, size: bytes, rawSha256: sha256, ...age }): Swept => {
+        const decision = decideRow(age, keep.events, now);
+        return { kind: 'events', id, name, decision, count: 1, bytes, sha256 };
+      });
+      return { swept, next };
+    },
+    removed: (ids, { store }) => store.removePayloads(ids),
+  },
+};
+
+function outputOf(kind: 'artifacts' | 'logs', found: StoredOutput, { keep, now }: Sweep): Swept {
+  const { id, runId, name, size, sha256, ...facts } = found;
+  const decision = decideOutput(facts, keep[kind], keep, now);
+  return { kind, id, name: `${name} of run ${runId}`, decision, count: 1, bytes: size, sha256 };
 }
 
-async function sweepLogs(before: Date, after: string | undefined, sweep: Sweep): Promise<SweptPage> {
-  const { store, keep, now, archive } = sweep;
-  const found = await store.logs(before, { after, limit: PAGE });
-  const swept = found.map(({ id, name, size, ...age }): Swept => {
-    const decision = decideOutput(age, keep.logs, now);
-    return { kind: 'logs', id, name: `${name} of run ${age.runId}`, decision, count: 1, bytes: size };
-  });
-  for (const { id, decision } of swept) if (decision.goes && !sweep.isDry) await archive.removeLog(id);
-  await note(swept, sweep, (ids) => store.logsRemoved(ids, now));
-  return { swept, next: nextOf(found) };
-}
+const nextOf = (found: { id: string }[]): string | undefined => (found.length < PAGE ? undefined : found.at(-1)!.id);
 
-async function sweepPayloads(before: Date, after: string | undefined, sweep: Sweep): Promise<SweptPage> {
-  const { store, keep, now } = sweep;
-  const { rows, next } = await store.payloads(before, { after, limit: EVENTS });
-  const wanted = rows.map(
-    ({ id, key, size, rawSha256, isElsewhere, ...age }): Swept => ({
-      kind: 'events',
-      id,
-      name: key,
-      decision: decideRow(age, keep.events, now),
-      count: 1,
-      bytes: size,
-      sha256: isElsewhere ? undefined : rawSha256,
-    }),
-  );
-  const swept = await removeBlobs(wanted, sweep);
-  await note(swept, sweep, (ids) => store.removePayloads(ids));
+async function sweepRows(kind: RowKind, before: Date, after: string | undefined, sweep: Sweep): Promise<SweptPage> {
+  const { swept: found, next } = await ROWS[kind].find(before, after, sweep);
+  const swept = await removeBytes(kind, await withoutShared(kind, found, sweep), sweep);
+  const ids = leavingOf(swept);
+  if (sweep.dry) sweep.dry[kind].push(...ids);
+  else if (ids.length > 0) await ROWS[kind].removed(ids, sweep);
   return { swept, next };
 }
 
-/** All of them alike: what is done says no more than its event's history does. */
-async function sweepEffects(before: Date, { store, isDry }: Sweep): Promise<SweptPage> {
-  const count = isDry ? await store.countEffects(before) : await store.removeEffects(before, EVENTS);
-  if (count === 0) return { swept: [] };
-  const decision = { goes: true, endedAt: before } as const;
-  const swept: Swept[] = [{ kind: 'effects', id: '', name: 'done effects', decision, count, bytes: 0 }];
-  return { swept, next: !isDry && count === EVENTS ? 'more' : undefined };
+const leavingOf = (swept: Swept[]): string[] => swept.flatMap(({ id, decision }) => (decision.goes ? [id] : []));
+
+/** Bytes that something else names stay, and go with the last that names them. */
+async function withoutShared(kind: RowKind, found: Swept[], { store, dry }: Sweep): Promise<Swept[]> {
+  const sha256s = new Set(found.flatMap(({ decision, sha256 }) => (decision.goes && sha256 ? [sha256] : [])));
+  if (sha256s.size === 0) return found;
+  const before = dry ?? nothingLeaves();
+  const named = await store.named([...sha256s], { ...before, [kind]: [...before[kind], ...leavingOf(found)] });
+  return found.map((each) => (each.sha256 && named.has(each.sha256) ? { ...each, bytes: 0, sha256: undefined } : each));
 }
 
 /** What somebody has put or used again since stays for this time: its new owner may not be stored yet. */
-async function removeBlobs(wanted: Swept[], { archive, isDry }: Sweep): Promise<Swept[]> {
+async function removeBytes(kind: RowKind, found: Swept[], { archive, dry }: Sweep): Promise<Swept[]> {
+  if (dry) return found;
+  if (kind === 'logs') for (const id of leavingOf(found)) await archive.removeLog(id);
   const stay = new Set<string>();
-  const sha256s = new Set(wanted.flatMap(({ decision, sha256 }) => (decision.goes && sha256 ? [sha256] : [])));
-  if (!isDry) {
-    for (const sha256 of sha256s) if (!(await archive.remove(sha256, { unusedForMs: UNUSED_MS }))) stay.add(sha256);
-  }
-  return wanted.map((each) =>
+  const sha256s = new Set(found.flatMap(({ decision, sha256 }) => (decision.goes && sha256 ? [sha256] : [])));
+  for (const sha256 of sha256s) if (!(await archive.remove(sha256, { unusedForMs: UNUSED_MS }))) stay.add(sha256);
+  return found.map((each) =>
     each.decision.goes && each.sha256 && stay.has(each.sha256)
       ? { ...each, decision: { goes: false, because: 'used-lately' } }
       : each,
   );
 }
 
-async function note(swept: Swept[], { isDry }: Sweep, removed: (ids: string[]) => Promise<void>): Promise<void> {
-  const ids = swept.flatMap(({ id, decision }) => (decision.goes ? [id] : []));
-  if (ids.length > 0 && !isDry) await removed(ids);
+/** All of them alike: what is done says no more than its event's history does. */
+async function sweepEffects(before: Date, { store, dry }: Sweep): Promise<SweptPage> {
+  const count = dry ? await store.countEffects(before) : await store.removeEffects(before, EVENTS);
+  if (count === 0) return { swept: [] };
+  const decision = { goes: true, endedAt: before } as const;
+  const swept: Swept[] = [{ kind: 'effects', id: '', name: 'done effects', decision, count, bytes: 0 }];
+  return { swept, next: !dry && count === EVENTS ? 'more' : undefined };
 }
-
-const nextOf = (found: { id: string }[]): string | undefined => (found.length < PAGE ? undefined : found.at(-1)!.id);
 
 /** How many went, and their bytes. */
 export type Totals = Partial<Record<SweptKind, { count: number; bytes: number }>>;

@@ -10,6 +10,7 @@ import { answerKey, commandMessages, whyAnswer } from '../core/messages-commands
 import type { RepositoryRef, Run } from '../core/model.ts';
 import { type Allowance, decidePermission } from '../core/permission.ts';
 import { policyFor } from '../core/policy.ts';
+import { linkedRuns } from '../core/run-links.ts';
 import { decideRetry } from '../core/run-retry.ts';
 import { isServedRepository } from '../core/serving.ts';
 import type { StoredMergeRequest } from '../store/store.ts';
@@ -21,6 +22,7 @@ import { type DelayedEffect, type HandlerContext, nothing, type Outcome } from '
 export async function onCommentTold(event: EventOf<'comment.told'>, context: HandlerContext): Promise<Outcome> {
   const { repository, comment } = event;
   if (!repository.installation || !isServedRepository(repository, context.serving)) return nothing;
+  await noteLinks(event, context);
   const subject = pullRequestSubject(repository.key, comment.number);
   const { commands, unknown } = commandsOf(comment);
   if (commands.length + unknown.length === 0) {
@@ -38,6 +40,17 @@ export async function onCommentTold(event: EventOf<'comment.told'>, context: Han
     ],
     events: [],
   };
+}
+
+/** Who links to a run wants to read it later: its logs and artifacts stay longer. */
+async function noteLinks(
+  { repository, comment }: EventOf<'comment.told'>,
+  { store, publicUrl }: HandlerContext,
+): Promise<void> {
+  const isWord = comment.action !== 'deleted' && !comment.author.bot;
+  const runIds = isWord ? linkedRuns(comment.body, publicUrl) : [];
+  if (runIds.length === 0 && comment.action === 'created') return;
+  await store.saveKeeps(`comment:${repository.key}:${comment.id}`, runIds);
 }
 
 /** A pull request may ask in its own words, too. */

@@ -52,6 +52,7 @@ export function openStore(client: Client, now: () => Date): Store {
     },
     countBuilding: (except) => countBuilding(client, except),
     saveRun: (run, before) => saveRun(client, run, before),
+    saveKeeps: (source, runIds) => saveKeeps(client, source, runIds, now()),
     installation: async (key) =>
       ((await client.installation.findUnique({ where: { key } })) as Installation | null) ?? undefined,
     installations: async () => (await client.installation.findMany({ orderBy: { key: 'asc' } })) as Installation[],
@@ -116,6 +117,14 @@ async function countBuilding(client: Client, except: string | undefined): Promis
 async function newestRun(client: Client, where: Prisma.RunWhereInput): Promise<Run | undefined> {
   const found = await client.run.findFirst({ where, orderBy: { id: 'desc' }, select: { id: true } });
   return found ? loadRun(client, found.id) : undefined;
+}
+
+async function saveKeeps(client: Client, source: string, runIds: string[], at: Date): Promise<void> {
+  await client.runKeep.deleteMany({ where: { source, runId: { notIn: runIds } } });
+  if (runIds.length === 0) return;
+  const there = await client.run.findMany({ where: { id: { in: runIds } }, select: { id: true } });
+  const data = there.map(({ id: runId }) => ({ runId, source, at }));
+  await client.runKeep.createMany({ data, skipDuplicates: true });
 }
 
 /** Parents before children; a row that is as it was is not written. */

@@ -1,7 +1,7 @@
 import type { Branch, PullRequest } from '../core/change.ts';
 import type { MergeDecision, MergeRequest } from '../core/merge-request.ts';
 import type { Run } from '../core/model.ts';
-import type { ArchiveUse, OutputAge, RowAge } from '../core/retention.ts';
+import type { ArchiveUse, OutputFacts, RowAge } from '../core/retention.ts';
 import type { TestReading } from '../core/testlog-kept.ts';
 
 /** PORT. What handlers and effects know: rows as values of `core/`. */
@@ -50,6 +50,8 @@ export interface Store extends Knowledge {
   /** `before`: as it was loaded; absent for a new run. Only rows that differ are written. */
   saveRun(run: Run, before?: Run): Promise<void>;
   saveMergeRequest(request: StoredMergeRequest): Promise<void>;
+  /** Those of these runs that there are have this source's word that they are of use, and no others have it (any more). */
+  saveKeeps(source: string, runIds: string[]): Promise<void>;
   saveInstallation(installation: Installation): Promise<void>;
   saveRepository(repository: Repository): Promise<void>;
   /** Once for each attempt: told again, nothing changes. Also finds out which failures were flaps. */
@@ -89,13 +91,14 @@ export interface Page {
 /** PORT. What retention looks at, in pages by id, and where it notes what it has removed. `before`: only what ended
  *  earlier can be old. */
 export interface RetentionStore {
-  /** Source archives of which at least one run ended before. `artifactsBefore`: artifacts that are older than this keep
-   *  nothing; absent: all that are there do. */
-  archives(before: Date, artifactsBefore: Date | undefined, page: Page): Promise<StoredArchive[]>;
+  /** Source archives of which at least one run ended before. These artifacts keep none any more. */
+  archives(before: Date, leavingArtifacts: string[], page: Page): Promise<StoredArchive[]>;
   artifacts(before: Date, page: Page): Promise<StoredOutput[]>;
   logs(before: Date, page: Page): Promise<StoredOutput[]>;
   /** The next `limit` events: those among them that still have a payload and could be old; `next` is absent at the end. */
   payloads(before: Date, page: Page): Promise<{ rows: StoredPayload[]; next?: string }>;
+  /** Those of these bytes, by their sha256, that something names which does not leave. */
+  named(sha256s: string[], leaving: Leaving): Promise<Set<string>>;
   /** How many done effects are old. */
   countEffects(before: Date): Promise<number>;
   archivesRemoved(sha256s: string[], at: Date): Promise<void>;
@@ -111,26 +114,26 @@ export interface RetentionStore {
   neededCommits(): Promise<string[]>;
 }
 
-/** `id`: its sha256. `isElsewhere`: an artifact or a payload has the same bytes. */
+/** Ids of what goes now; of sources the sha256 of their archives. */
+export type Leaving = Record<'artifacts' | 'logs' | 'sources' | 'events', string[]>;
+
+/** `id`: its sha256. */
 export interface StoredArchive {
   id: string;
   size: number;
   repository: string;
   sha: string;
   uses: ArchiveUse[];
-  isElsewhere: boolean;
 }
 
-/** `id`: the artifact's, or the attempt's. `sha256`: of an artifact; `isElsewhere`: something that stays has the same
- *  bytes. */
-export interface StoredOutput extends OutputAge {
+/** `id`: the artifact's, or the attempt's. `sha256`: of an artifact. */
+export interface StoredOutput extends OutputFacts {
   id: string;
   runId: string;
   /** `local / test`, and of an artifact its own name after it. */
   name: string;
   size: number;
   sha256?: string;
-  isElsewhere: boolean;
 }
 
 /** `size`: about what is stored of it in the row. `rawSha256`: the rest, in the archive. */
@@ -139,5 +142,4 @@ export interface StoredPayload extends RowAge {
   key: string;
   size: number;
   rawSha256?: string;
-  isElsewhere: boolean;
 }

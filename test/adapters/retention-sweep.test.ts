@@ -29,13 +29,18 @@ function aHouse({ logs = 0, mirrors = [] as string[], failing = '' } = {}) {
             size: 10,
             isRunFinished: true,
             finishedAt: later(-100 * DAY),
-            isElsewhere: false,
+            isNewestPass: false,
+            verdict: 'failed',
+            judgedBefore: 'failed',
+            isLinked: false,
+            isKept: false,
           }),
         ),
     payloads: async (_, { after = 'the first' }) => {
       done.push(`payloads from ${after}`);
       return { rows: [], next: after === 'the first' ? '7' : undefined };
     },
+    named: async () => new Set(),
     countEffects: async () => 0,
     archivesRemoved: async () => undefined,
     artifactsRemoved: async () => undefined,
@@ -56,7 +61,7 @@ function aHouse({ logs = 0, mirrors = [] as string[], failing = '' } = {}) {
     now: () => now,
     archive: { remove: async () => true, removeLog: async () => undefined },
     store: { cursor: async (name: string) => (name === RETENTION_CURSOR ? cursor : undefined) },
-    retention: { keep: { sources: DAY, logs: DAY, artifacts: DAY, events: DAY }, store },
+    retention: { keep: { sources: DAY, logs: DAY, artifacts: DAY, events: DAY, valued: DAY, releases: [] }, store },
     sources: {
       tidy: async ({ key }: { key: string }, { keep }: { keep: string[] }) => {
         if (key === failing) throw new SourceError('full', 'the disk is full');

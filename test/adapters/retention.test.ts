@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { after, before, beforeEach, describe, test } from 'node:test';
 import type { Archive } from '../../src/archive/archive.ts';
 import { openDiskArchive } from '../../src/archive/disk.ts';
+import type { Verdict } from '../../src/core/model.ts';
 import type { Keeps } from '../../src/core/retention.ts';
 import { type Swept, type SweptKind, sweepPage } from '../../src/effects/sweep.ts';
 import { openStore } from '../../src/store/prisma.ts';
@@ -14,7 +15,15 @@ import { type TestDatabase, testDatabase } from '../support/database.ts';
 
 const DAY_MS = 86_400_000;
 const daysAgo = (days: number): Date => later((-days * DAY_MS) / 1_000);
-const KEEP: Keeps = { sources: 60 * DAY_MS, logs: 90 * DAY_MS, artifacts: 30 * DAY_MS, events: 30 * DAY_MS };
+const KEEP: Keeps = {
+  sources: 60 * DAY_MS,
+  logs: 90 * DAY_MS,
+  artifacts: 30 * DAY_MS,
+  events: 30 * DAY_MS,
+  // Nothing has a value, where that is not what is tested.
+  valued: 30 * DAY_MS,
+  releases: [],
+};
 
 // What the store finds, what is removed from a real archive, and what the rows say afterwards.
 describe('what retention removes', () => {
@@ -170,6 +179,84 @@ describe('what retention removes', () => {
     assert.equal(await archive.readLog('attempt-run1'), undefined);
     assert.equal((await archive.readLog('attempt-run2'))?.lines, 1);
     assert.deepEqual(await sweep('logs'), []);
+  });
+
+  /** Runs of one job on one branch, told by how each attempt ended; the oldest first. */
+  async function addHistory(subject: string, ...runs: Verdict[][]): Promise<void> {
+    for (const [at, verdicts] of runs.entries()) {
+      const id = `${subject}-${at}`;
+      const finishedAt = daysAgo(400 - at);
+      const attempts = verdicts.map((verdict, index) =>
+        anAttempt({ id: `${id}-${index + 1}`, number: index + 1, verdict, finishedAt, log: { bytes: 9, lines: 1 } }),
+      );
+      const builds = [aBuild({ id: `build-${id}`, jobs: [aJob({ id: `job-${id}`, attempts })] })];
+      const run = aRun({ id, subject, state: 'finished', finishedAt, sources: [], builds, checks: [] });
+      await openStore(stored.database.prisma, () => NOW).saveRun(run);
+    }
+  }
+
+  test('first failures and last passes are found per job and branch, over runs and attempts', async () => {
+    await addHistory(
+      'main',
+      ['failed', 'passed'],
+      ['error'],
+      ['failed'],
+      ['cancelled', 'failed'],
+      ['passed'],
+      ['failed'],
+    );
+    await addHistory('other', ['failed'], ['failed'], ['passed']);
+    const told = await sweep('logs', { ...KEEP, valued: 'forever' });
+    const stay = told.filter(({ decision }) => !decision.goes);
+    assert.deepEqual(Object.fromEntries(stay.map(({ id, decision }) => [id, !decision.goes && decision.because])), {
+      'main-0-1': 'first-failure',
+      'main-2-1': 'first-failure',
+      'main-4-1': 'last-green',
+      'main-5-1': 'first-failure',
+      'other-0-1': 'first-failure',
+      'other-2-1': 'last-green',
+    });
+    assert.equal(told.length, 11);
+  });
+
+  test('what is linked to or kept is known by its run; of a release by the branch, and by its tag', async () => {
+    const { prisma } = stored.database;
+    const writing = openStore(prisma, () => NOW);
+    for (const id of ['linked', 'kept', 'tagged', 'plain']) {
+      await addRun({
+        id,
+        finishedAt: daysAgo(200),
+        source: { version: id === 'tagged' ? '2026.08' : '2026.08-3-gabcdef1' },
+      });
+    }
+    await prisma.attempt.updateMany({ data: { verdict: 'error' } });
+    await writing.saveKeeps('comment:github:1:7', ['linked', 'kept', 'unknown']);
+    await prisma.runKeep.create({ data: { runId: 'kept', source: 'operator', at: NOW } });
+    const stay = async () => {
+      const told = await sweep('logs', { ...KEEP, valued: 'forever', releases: ['20*'] });
+      return Object.fromEntries(told.map(({ id, decision }) => [id, decision.goes ? 'goes' : decision.because]));
+    };
+    assert.deepEqual(await stay(), {
+      'attempt-kept': 'kept',
+      'attempt-linked': 'linked',
+      'attempt-plain': 'goes',
+      'attempt-tagged': 'release',
+    });
+    // The comment was edited.
+    await writing.saveKeeps('comment:github:1:7', []);
+    assert.deepEqual(await stay(), { 'attempt-kept': 'kept', 'attempt-linked': 'goes', 'attempt-tagged': 'release' });
+  });
+
+  test('bytes that something of value shares stay', async () => {
+    const same = await oldBlob('the same report');
+    await addRun({ id: 'run1', finishedAt: daysAgo(40), artifact: same });
+    await addRun({ id: 'run2', finishedAt: daysAgo(40), artifact: same });
+    await openStore(stored.database.prisma, () => NOW).saveKeeps('operator', ['run1']);
+    assert.deepEqual(decisions(await sweep('artifacts')).sort(), ['goes', 'kept']);
+    assert.equal(await isThere(same), true);
+    await openStore(stored.database.prisma, () => NOW).saveKeeps('operator', []);
+    assert.deepEqual(decisions(await sweep('artifacts')), ['goes']);
+    assert.equal(await isThere(same), false);
   });
 
   test('payloads of old done events go in pages, their keys stay; parked ones and young ones are left alone', async () => {

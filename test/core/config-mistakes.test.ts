@@ -277,7 +277,7 @@ const inFile: [yaml: string, ...lines: string[]][] = [
   ],
   [
     'retention: {source: 60d}',
-    'rcb.yaml:1:13: retention.source: found an unknown key, expected sources, logs, artifacts or events. Did you mean "sources"?',
+    'rcb.yaml:1:13: retention.source: found an unknown key, expected sources, logs, artifacts, events, valued or releases. Did you mean "sources"?',
   ],
   ['- 1', 'rcb.yaml:1:1: found a list of 1, expected a map of settings.'],
   ['hello', 'rcb.yaml:1:1: found "hello", expected a map of settings.'],

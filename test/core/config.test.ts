@@ -57,7 +57,14 @@ test('nothing at all means Raku’s stack, one local backend and the defaults', 
     watch: [],
     limits: { catchUpRunsPerMinute: 5, building: 20, writeSpacing: 1000 },
     submodules: { allow: [] },
-    retention: { sources: 5_184_000_000, logs: 'forever', artifacts: 7_776_000_000, events: 2_592_000_000 },
+    retention: {
+      sources: 5_184_000_000,
+      logs: 'forever',
+      artifacts: 7_776_000_000,
+      events: 2_592_000_000,
+      valued: 31_536_000_000,
+      releases: ['release*', 'v[0-9]*', '[0-9]*.[0-9]*'],
+    },
     stacks: [rakuStack],
     owners: ['rakudo', 'Raku', 'MoarVM'],
     git: [],
@@ -153,6 +160,8 @@ test('durations count in seconds, or have a unit', () => {
     sources: 'forever',
     artifacts: 7_776_000_000,
     events: 43_200_000,
+    valued: 31_536_000_000,
+    releases: ['release*', 'v[0-9]*', '[0-9]*.[0-9]*'],
   });
 });
 

@@ -7,7 +7,9 @@ import {
   decideOutput,
   decideRow,
   type Keep,
+  type OutputFacts,
   oldBefore,
+  outputValue,
 } from '../../src/core/retention.ts';
 import { later, NOW } from '../support/builders.ts';
 
@@ -21,6 +23,7 @@ const aUse = (change: Partial<ArchiveUse> = {}): ArchiveUse => ({
   isNewestOfOpenPullRequest: false,
   isNewestOfBranch: false,
   hasArtifacts: false,
+  isKept: false,
   ...change,
 });
 
@@ -34,6 +37,7 @@ const archives: [title: string, uses: ArchiveUse[], decision: object, keep?: Kee
   ['its run has not ended', [aUse({ finishedAt: undefined })], stays('unfinished')],
   ['of an open pull request', [aUse({ isNewestOfOpenPullRequest: true })], stays('newest-of-open-pull-request')],
   ['of a branch', [aUse({ isNewestOfBranch: true })], stays('newest-of-branch')],
+  ['an operator keeps its run', [aUse({ isKept: true })], stays('kept')],
   ['its artifacts are kept', [aUse({ hasArtifacts: true })], stays('artifacts-kept')],
   [
     'shared, and one run needs it',
@@ -55,31 +59,62 @@ for (const [title, uses, decision, keep = KEEP] of archives) {
   test(`a source archive: ${title}`, () => assert.deepEqual(decideArchive(uses, keep, NOW), decision));
 }
 
-const outputs: [title: string, decision: object, expected: object][] = [
+/** Old, and of no value. */
+const anOutput = (change: Partial<OutputFacts> = {}): OutputFacts => ({
+  isRunFinished: true,
+  finishedAt: daysAgo(61),
+  verdict: 'failed',
+  judgedBefore: 'failed',
+  isNewestPass: false,
+  ref: 'refs/heads/main',
+  isLinked: false,
+  isKept: false,
+  ...change,
+});
+
+const VALUED = { valued: 365 * DAY * 1_000, releases: ['release-*', '20[0-9][0-9].*'] };
+const GOES = { goes: true, endedAt: daysAgo(61) };
+const staysAs = (because: string) => ({ goes: false, because });
+
+const outputs: [title: string, facts: Partial<OutputFacts>, expected: object, keep?: Keep][] = [
+  ['old', {}, GOES],
+  ['young', { finishedAt: daysAgo(1) }, staysAs('young')],
+  ['old, of a run that goes on', { isRunFinished: false }, staysAs('unfinished')],
+  ['without an end', { finishedAt: undefined }, staysAs('unfinished')],
+  ['of logs that are kept for ever', { finishedAt: daysAgo(9_999) }, staysAs('forever'), 'forever'],
+  ['a failure after a pass', { judgedBefore: 'passed' }, staysAs('first-failure')],
+  ['a failure that nothing was before', { judgedBefore: undefined }, staysAs('first-failure')],
   [
-    'old',
-    decideOutput({ isRunFinished: true, finishedAt: daysAgo(61) }, KEEP, NOW),
-    { goes: true, endedAt: daysAgo(61) },
+    'a first failure, older than what has a value is kept',
+    { judgedBefore: 'passed', finishedAt: daysAgo(366) },
+    { goes: true, endedAt: daysAgo(366) },
   ],
+  ['a first failure, young', { judgedBefore: 'passed', finishedAt: daysAgo(1) }, staysAs('young')],
+  ['an error of the infrastructure after a pass', { verdict: 'error', judgedBefore: 'passed' }, GOES],
+  ['cancelled after a pass', { verdict: 'cancelled', judgedBefore: 'passed' }, GOES],
+  ['a pass that another one followed', { verdict: 'passed' }, GOES],
+  ['the newest pass', { verdict: 'passed', isNewestPass: true }, staysAs('last-green')],
+  ['of a release branch', { ref: 'refs/heads/release-2026' }, staysAs('release')],
+  ['of a tag', { version: '2026.08' }, staysAs('release')],
+  ['of a commit beyond a tag', { version: '2026.08-12-gabc1234' }, GOES],
+  ['of a tag that is no release', { version: 'nightly' }, GOES],
+  ['of a pull request', { ref: undefined }, GOES],
+  ['of a run that somebody linked to', { isLinked: true }, staysAs('linked')],
   [
-    'young',
-    decideOutput({ isRunFinished: true, finishedAt: daysAgo(1) }, KEEP, NOW),
-    { goes: false, because: 'young' },
+    'linked to, and older than that',
+    { isLinked: true, finishedAt: daysAgo(366) },
+    { goes: true, endedAt: daysAgo(366) },
   ],
+  ['kept by an operator, however old', { isKept: true, finishedAt: daysAgo(9_999) }, staysAs('kept')],
   [
-    'old, of a run that goes on',
-    decideOutput({ isRunFinished: false, finishedAt: daysAgo(61) }, KEEP, NOW),
-    { goes: false, because: 'unfinished' },
-  ],
-  ['without an end', decideOutput({ isRunFinished: true }, KEEP, NOW), { goes: false, because: 'unfinished' }],
-  [
-    'of logs that are kept for ever',
-    decideOutput({ isRunFinished: true, finishedAt: daysAgo(9_999) }, 'forever', NOW),
-    { goes: false, because: 'forever' },
+    'kept, linked and of a release: the strongest reason is told',
+    { isKept: true, isLinked: true, version: '2026.08' },
+    staysAs('kept'),
   ],
 ];
-for (const [title, decision, expected] of outputs) {
-  test(`output of an attempt: ${title}`, () => assert.deepEqual(decision, expected));
+for (const [title, facts, expected, keep = KEEP] of outputs) {
+  test(`output of an attempt: ${title}`, () =>
+    assert.deepEqual(decideOutput(anOutput(facts), keep, VALUED, NOW), expected));
 }
 
 const rows: [state: string, doneAt: Date | undefined, expected: object][] = [
@@ -105,6 +140,7 @@ const anyUse: fc.Arbitrary<ArchiveUse> = fc.record({
   isNewestOfOpenPullRequest: fc.boolean(),
   isNewestOfBranch: fc.boolean(),
   hasArtifacts: fc.boolean(),
+  isKept: fc.boolean(),
 });
 /** Mostly needed by nobody, or hardly an archive would ever go. */
 const quietUse = anyUse.map((use) => aUse({ runId: use.runId, finishedAt: use.finishedAt ?? daysAgo(100) }));
@@ -150,5 +186,50 @@ test('what went goes later as well, and with a shorter time', () => {
       assert.ok(decideArchive(uses, Math.max(0, days - more) * DAY * 1_000, NOW).goes);
     }),
     { numRuns: 300, seed: 16 },
+  );
+});
+
+const anyFacts: fc.Arbitrary<OutputFacts> = fc.record({
+  isRunFinished: fc.boolean(),
+  finishedAt: fc.option(fc.integer({ min: 0, max: 800 }).map(daysAgo), { nil: undefined, freq: 6 }),
+  verdict: fc.constantFrom('passed', 'failed', 'error', 'cancelled', undefined),
+  judgedBefore: fc.constantFrom('passed', 'failed', undefined),
+  isNewestPass: fc.boolean(),
+  ref: fc.constantFrom('refs/heads/main', 'refs/heads/release-1', undefined),
+  version: fc.constantFrom('2026.08', '2026.08-1-gabcd123', undefined),
+  isLinked: fc.boolean(),
+  isKept: fc.boolean(),
+});
+const anyOutput = fc.oneof(
+  anyFacts,
+  anyFacts.map((facts) => anOutput({ finishedAt: facts.finishedAt ?? daysAgo(400) })),
+);
+
+test('output goes if and only if it is old by its kind, and has no value or is old by that, too', () => {
+  let gone = 0;
+  fc.assert(
+    fc.property(anyOutput, anyKeep, anyKeep, (facts, keep, valued) => {
+      const decision = decideOutput(facts, keep, { ...VALUED, valued }, NOW);
+      const value = outputValue(facts, VALUED.releases);
+      const isOldBy = (each: Keep) => facts.finishedAt !== undefined && facts.finishedAt < (oldBefore(each, NOW) ?? 0);
+      const isWorthless = value === undefined || (value !== 'kept' && isOldBy(valued));
+      assert.equal(decision.goes, facts.isRunFinished && isOldBy(keep) && isWorthless);
+      if (decision.goes) gone += 1;
+      else if (!['young', 'forever', 'unfinished'].includes(decision.because)) assert.equal(decision.because, value);
+    }),
+    { numRuns: 500, seed: 7 },
+  );
+  assert.ok(gone > 30 && gone < 470, `${gone} of 500 went`);
+});
+
+test('a value never shortens the time, and a longer time for values lets nothing more go', () => {
+  fc.assert(
+    fc.property(anyOutput, anyKeep, anyKeep, (facts, keep, valued) => {
+      const goes = (given: OutputFacts, time: Keep) => decideOutput(given, keep, { ...VALUED, valued: time }, NOW).goes;
+      if (goes(facts, valued)) assert.ok(goes({ ...facts, isLinked: false }, valued));
+      if (goes(facts, 'forever')) assert.ok(goes(facts, valued));
+      assert.equal(goes({ ...facts, isKept: true }, valued), false);
+    }),
+    { numRuns: 500, seed: 7 },
   );
 });

@@ -3,6 +3,7 @@ import { readdir, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { openDiskArchive } from '../../../src/archive/disk.ts';
+import { keepRun } from '../../../src/cli/keep.ts';
 import { retain } from '../../../src/cli/retention.ts';
 import type { Keeps } from '../../../src/core/retention.ts';
 import { openQueue } from '../../../src/queue/prisma.ts';
@@ -11,7 +12,14 @@ import { until } from '../../support/until.ts';
 import { REPO, type RunJson, script, startWorld, type World } from '../../support/world.ts';
 
 const DAY_MS = 86_400_000;
-const KEEP = { sources: 60 * DAY_MS, logs: 'forever', artifacts: 30 * DAY_MS, events: 30 * DAY_MS } as const;
+const KEEP: Keeps = {
+  sources: 60 * DAY_MS,
+  logs: 'forever',
+  artifacts: 30 * DAY_MS,
+  events: 30 * DAY_MS,
+  valued: 30 * DAY_MS,
+  releases: [],
+};
 const GONE = 410;
 /** The cursor of a sweep that came to its end and removed archives. */
 const SWEPT = { path: ['last', 'swept', 'sources', 'count'], equals: 2 };
@@ -28,7 +36,7 @@ describe('retention', () => {
     world = await startWorld({
       yaml: [
         'backends: [{ name: local, kind: local, slots: 2, timeout: 60, silence: 60, artifacts: ["report.txt"] }]',
-        'retention: { sources: 60d, logs: forever, artifacts: 30d, events: 30d }',
+        'retention: { sources: 60d, logs: forever, artifacts: 30d, events: 30d, valued: 30d }',
       ].join('\n'),
       files: { 'ci/run': script('echo all is well', 'echo "of $RCB_SHA" > report.txt') },
     });
@@ -91,25 +99,27 @@ describe('retention', () => {
     return lines;
   }
 
+  const stayLines = (): string[] => [
+    `  stays: ${REPO} at ${newest.change.sha.slice(0, 10)}: the newest run of a branch needs it`,
+    `  stays: ${REPO} at ${open.change.sha.slice(0, 10)}: the newest run of an open pull request needs it`,
+  ];
+
   const sourceOf = (run: RunJson): string => run.sources[0]!.archive!.url;
   const artifactOf = (run: RunJson): string => run.builds[0]!.jobs[0]!.artifacts[0]!.url;
   const statusOf = async (url: string): Promise<number> => (await fetch(url, { method: 'HEAD' })).status;
 
   test('the dry run names what would go, what stays and why, and removes nothing', async () => {
     const lines = await told(true);
-    assert.equal(lines[0], 'Source archives are kept for 60 days.');
+    assert.ok(lines.includes('Source archives are kept for 60 days.'));
     for (const run of [first, closed]) {
       assert.ok(lines.some((line) => line.startsWith(`  ${REPO} at ${run.change.sha.slice(0, 10)}, `)));
     }
-    const stay = lines.filter((line) => line.includes('old, and kept'));
-    assert.deepEqual(stay.sort(), [
-      '  1 old, and kept: the newest run of a branch needs it',
-      '  1 old, and kept: the newest run of an open pull request needs it',
-    ]);
+    const stay = lines.filter((line) => line.includes('stays: '));
+    assert.deepEqual(stay.map((line) => line.replace(/, \d+ B:/, ':')).sort(), stayLines().sort());
     assert.equal(lines.filter((line) => line.includes('report.txt of run')).length, 4);
     assert.match(
       lines.at(-1)!,
-      /^Would be removed: 2 source archives \(.+\); 4 artifacts \(.+\); \d+ payloads of events \(.+\); \d+ done effects\.$/,
+      /^Would be removed: 4 artifacts \(.+\); 2 source archives \(.+\); \d+ payloads of events \(.+\); \d+ done effects\.$/,
     );
     for (const run of [first, newest, open, closed]) {
       assert.deepEqual([await statusOf(sourceOf(run)), await statusOf(artifactOf(run))], [200, 200]);
@@ -118,7 +128,42 @@ describe('retention', () => {
 
   test('what artifacts refer to stays as long as they do', async () => {
     const lines = await told(true, { ...KEEP, artifacts: 'forever' });
-    assert.ok(lines.includes('  2 old, and kept: artifacts of its run are kept'), lines.join('\n'));
+    const kept = lines.filter((line) => line.startsWith('  stays: ') && line.endsWith('artifacts of its run are kept'));
+    assert.equal(kept.length, 2, lines.join('\n'));
+  });
+
+  test('what has a value stays: last passes, what a comment links to, and the run that an operator keeps', async () => {
+    const stay = async () => {
+      const lines = await told(true, { ...KEEP, valued: 365 * DAY_MS });
+      return lines.filter((line) => line.includes('report.txt') && line.includes('stays: '));
+    };
+    // All passed, and each but the first on main is the newest there.
+    assert.equal((await stay()).filter((line) => line.endsWith('its job has not passed since')).length, 3);
+    const number = open.change.number!;
+    const { id } = await world.github.comment(REPO, number, `See ${world.rcb.publicUrl}/runs/${first.id}.`);
+    const { prisma } = world.database.database;
+    await until(async () => (await prisma.runKeep.count({ where: { runId: first.id } })) === 1);
+    assert.ok((await stay()).some((line) => line.includes(first.id) && line.endsWith('a comment links to its run')));
+    await world.github.deleteComment(id);
+    await until(async () => (await prisma.runKeep.count()) === 0);
+    assert.ok(!(await stay()).some((line) => line.includes(first.id)));
+
+    const keep = async (runId: string, isUndone: boolean) => {
+      const said: string[] = [];
+      const { database } = world.database;
+      await keepRun({ database, runId, isUndone, now: new Date(), say: (line) => said.push(line) });
+      return said.join();
+    };
+    assert.match(await keep(first.id, false), /keeps its sources, logs and artifacts/);
+    const lines = await told(true);
+    for (const what of [`report.txt of run ${first.id}`, `${REPO} at ${first.change.sha.slice(0, 10)}`]) {
+      assert.ok(
+        lines.some((line) => line.includes(what) && line.startsWith('  stays: ')),
+        lines.join('\n'),
+      );
+    }
+    assert.match(await keep(first.id, true), /goes as rcb.yaml says/);
+    assert.match(await keep('no-such-run', false), /There is no run/);
   });
 
   test('the hourly sweep removes what is old; keys, digests, logs and verdicts stay', async () => {
