@@ -1,7 +1,7 @@
 /**
  * Runs tests on a real PostgreSQL, started for them and stopped after them.
  *
- *   node scripts/test-pg.ts                       all tests but the long ones and those in a browser
+ *   node scripts/test-pg.ts                       the tests that know a database, but the long ones and those in a browser
  *   node scripts/test-pg.ts test/x.test.ts …      arguments of `node --test`
  *   node scripts/test-pg.ts -- command argument…  any command, with RCB_TEST_DATABASE_URL
  *
@@ -16,6 +16,8 @@ import { startPostgres } from '../test/support/postgres.ts';
 const root = join(import.meta.dirname, '..');
 /** Run by commands of their own, but for the long tests of the database: a server answers differently. */
 const SUITES_OF_THEIR_OWN = [join('test', 'browser'), join('test', 'long'), join('test', 'adapters', 'obs-server')];
+/** They know of no database: `npm test` has run them. */
+const WITHOUT_DATABASE = [join('test', 'core'), join('test', 'standins')];
 const LONG_ONES_HERE = [join('test', 'long', 'database-migrations')];
 const durable = process.argv[2] === '--durable';
 const arguments_ = process.argv.slice(durable ? 3 : 2);
@@ -56,5 +58,5 @@ async function tests(): Promise<string[]> {
   if (arguments_.length > 0) return arguments_;
   const found = await Array.fromAsync(glob('test/**/*.test.ts', { cwd: root }));
   const isIn = (places: string[], path: string) => places.some((place) => path.startsWith(place));
-  return found.filter((path) => !isIn(SUITES_OF_THEIR_OWN, path) || isIn(LONG_ONES_HERE, path)).sort();
+  return found.filter((path) => !isIn([...SUITES_OF_THEIR_OWN, ...WITHOUT_DATABASE], path) || isIn(LONG_ONES_HERE, path)).sort();
 }

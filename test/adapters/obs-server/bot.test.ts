@@ -72,6 +72,13 @@ async function projects({ server: at }: Stage): Promise<string[]> {
   return [...listed.matchAll(/name="([^"]+)"/g)].map(([, name]) => name!).filter((name) => name.startsWith(PROJECT));
 }
 
+/** A verdict that is not the expected one is told with its reason. */
+async function assertVerdicts({ world }: Stage, run: RunJson, expected: Record<string, string | null>): Promise<void> {
+  const rows = await world.database.database.prisma.job.findMany({ where: { build: { runId: run.id } } });
+  const whys = rows.map(({ name, verdict, why }) => `${name}: ${verdict}, ${why}`).join('\n');
+  assert.deepEqual(verdicts(run), expected, whys);
+}
+
 /** What was made for a run: it is written there. */
 async function projectOf(stage: Stage, { id }: RunJson): Promise<string | undefined> {
   for (const project of await projects(stage)) {
@@ -125,7 +132,7 @@ describe('the bot on a real Open Build Service', { skip: why }, () => {
     at.front.keepsAll = true;
     const pull = await open(stage, { good: 'echo the first' });
     const run = await world.run(pull.headSha, 'finished', BUILD_MS);
-    assert.deepEqual(verdicts(run), { [names.good]: 'passed', [names.other]: 'passed' });
+    await assertVerdicts(stage, run, { [names.good]: 'passed', [names.other]: 'passed' });
     assert.equal((await world.check(pull.headSha, names.good)).conclusion, 'success');
     assert.equal((await world.check(pull.headSha, 'rcb')).conclusion, 'success');
     const project = await projectOf(stage, run);
@@ -147,14 +154,14 @@ describe('the bot on a real Open Build Service', { skip: why }, () => {
     const { world } = stage;
     const pull = await open(stage, { good: 'echo alas; exit 1' });
     const first = await world.run(pull.headSha, 'finished', BUILD_MS);
-    assert.deepEqual(verdicts(first), { [names.good]: 'failed', [names.other]: 'passed' });
+    await assertVerdicts(stage, first, { [names.good]: 'failed', [names.other]: 'passed' });
     assert.match(await logOf(stage, first, 'good'), /\] alas\n/);
     assert.equal((await world.check(pull.headSha, names.good)).conclusion, 'failure');
     world.github.comment(REPO, pull.number, '{re-test}', { by: 'maintainer' });
     await until('a second run', async () => (await world.runs(`?sha=${pull.headSha}`)).length === 2);
     const second = await world.run(pull.headSha, 'finished', BUILD_MS);
     assert.notEqual(second.id, first.id);
-    assert.deepEqual(verdicts(second), verdicts(first));
+    await assertVerdicts(stage, second, verdicts(first));
   });
 
   story('a newer head: what is built for the one before is stopped', async (stage) => {
@@ -171,7 +178,7 @@ describe('the bot on a real Open Build Service', { skip: why }, () => {
     await until('its build has begun', hasBegun, BUILD_MS);
     const next = await world.github.commit(REPO, pull.head, { files: filesOf({ good: 'true', other: 'true' }) });
     const run = await world.run(next, 'finished', BUILD_MS);
-    assert.deepEqual(verdicts(run), { [names.good]: 'passed', [names.other]: 'passed' });
+    await assertVerdicts(stage, run, { [names.good]: 'passed', [names.other]: 'passed' });
     assert.equal((await world.run(pull.headSha)).verdict, 'superseded');
   });
 
@@ -189,7 +196,7 @@ describe('the bot on a real Open Build Service', { skip: why }, () => {
       await until('both jobs run', isRunning, BUILD_MS);
       at.killWorkers();
       const run = await world.run(pull.headSha, 'finished', BUILD_MS);
-      assert.deepEqual(verdicts(run), { [names.good]: 'error', [names.other]: 'error' });
+      await assertVerdicts(stage, run, { [names.good]: 'error', [names.other]: 'error' });
       const { conclusion, output } = await world.check(pull.headSha, names.good);
       assert.equal(conclusion, 'timed_out', JSON.stringify(output));
     } finally {
