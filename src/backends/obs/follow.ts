@@ -243,7 +243,8 @@ export class Following {
       const meaning = meaningOf(sight.code);
       if (!end && ['built', 'no-job'].includes(meaning)) isLagging = true;
       const seen = end ?? this.#open(job, sight, mark);
-      const mayVanish = mark.started.packages[job.package]!.mayBeLeftOut && meaning === 'no-job';
+      // It is listed as scheduled, too, before the scheduler has read its recipe. What was shown once needs an end.
+      const mayVanish = mark.started.packages[job.package]!.mayBeLeftOut && !isRunning(sight.code) && meaning !== 'built';
       if (!end && seen.state !== 'finished' && mayVanish) unsettled += 1;
       else told.push(seen);
     }

@@ -147,6 +147,20 @@ describe('is this result ours?', { concurrency: 3 }, () => {
     assert.deepEqual(told(jobs), { 'main x86_64-standard': 'passed' });
   });
 
+  story('what may be left out is not shown while it only waits: nothing would tell its end', async (bench) => {
+    const template = templateOf([packageOf('main'), packageOf('arm-only', { mayBeLeftOut: true })]);
+    const backend = bench.open({ template });
+    const late = { ends: 'excluded', stale: { code: 'scheduled', steps: 5 } };
+    const externalId = await start(bench, backend, { main: { ends: 'passes' }, 'arm-only': late });
+    const shown = new Set<string>();
+    const seen = await observeUntil(backend, externalId, (observation) => {
+      for (const { name } of jobsOf(observation)) shown.add(name);
+      return observation.state === 'finished';
+    });
+    assert.equal(seen.state, 'finished');
+    assert.deepEqual([...shown], ['main x86_64-standard']);
+  });
+
   story('what may be left out may not be broken', async (bench) => {
     const template = templateOf([packageOf('main', { mayBeLeftOut: true })]);
     const { jobs } = await endOf(bench, { ends: 'unresolvable', details: 'nothing provides foo' }, { template });
