@@ -1,3 +1,4 @@
+import type { KnownFlapper } from '../core/flapper.ts';
 import type { PolicyRule } from '../core/policy.ts';
 
 /**
@@ -25,6 +26,7 @@ export interface Config {
   git: string[];
   /** First match wins: ask `policyFor`. */
   policy: PolicyRule[];
+  flappers: FlapperSettings;
   /** Accounts whose installations are served. */
   owners: string[];
   /** Globs of the branches that are tested beside the default branch. */
@@ -179,6 +181,15 @@ export interface Limits {
   building: number;
   /** Between two writes of one installation. */
   writeSpacing: Milliseconds;
+}
+
+export interface FlapperSettings {
+  /** Those of rcb.yaml, and of the preset. */
+  known: KnownFlapper[];
+  /** The file in which each repository may list its own; `none`: nowhere. */
+  file: string;
+  /** Globs of `owner/name`: there a failure is a failure. */
+  off: string[];
 }
 
 export type Keep = Milliseconds | 'forever';

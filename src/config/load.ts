@@ -6,6 +6,7 @@ import { type Files, readFailure } from './files.ts';
 import { misplaced } from './misplaced.ts';
 import { didYouMean, type Mistake, oneOf, shown } from './mistake.ts';
 import { rakuOwners, rakuStack } from './raku.ts';
+import { rakuFlappers } from './raku-flappers.ts';
 import { backendKinds, type FileSettings, fileSchema, knownKeys } from './schema.ts';
 import { repeated, stackMistakes } from './stack.ts';
 import { formatPath, largestFile, type Path, parseYamlFile, type YamlFile } from './yaml-file.ts';
@@ -117,12 +118,13 @@ function crossMistakes(value: unknown, issues: z.core.$ZodIssue[], file: string,
 
 function resolveConfig(environment: EnvironmentSettings, settings: FileSettings, file: LoadedFile): Config {
   const { secrets, configFile: _, ...rest } = environment;
-  const { stack, owners, git, ...others } = settings;
+  const { stack, owners, git, flappers, ...others } = settings;
   return {
     ...rest,
     ...others,
     ...(file.name && { configFile: file.name }),
     backends: settings.backends satisfies BackendConfig[],
+    flappers: { ...flappers, known: [...flappers.known, ...(file.hasPreset ? rakuFlappers : [])] },
     stacks: file.hasPreset ? [rakuStack] : stacksOf(stack),
     owners: owners ?? (file.hasPreset ? rakuOwners : []),
     git: git.map((path) => resolve(dirname(file.name ?? defaultFile), path)),

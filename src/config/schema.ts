@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { defaultPolicy } from '../core/policy.ts';
+import { flapperList } from './flappers.ts';
 import { oneOf } from './mistake.ts';
+import { globs, listOf, relativePath, repository, section, text, wholeNumber, word } from './schema-parts.ts';
 import { parseDuration, parseSize } from './units.ts';
 import type { Path } from './yaml-file.ts';
 
@@ -13,24 +15,6 @@ import type { Path } from './yaml-file.ts';
 const seconds = 1000;
 const hour = 3600 * seconds;
 const day = 24 * hour;
-
-const text = (expected: string, pattern: RegExp) => {
-  const error = { error: expected };
-  return z.string(error).max(200, error).regex(pattern, error);
-};
-
-const wholeNumber = (least: number, most: number) => {
-  const error = { error: `a whole number from ${least} to ${most}` };
-  return z.int(error).min(least, error).max(most, error);
-};
-
-const word = <const Words extends readonly [string, ...string[]]>(words: Words) =>
-  z.enum(words, { error: oneOf(words) });
-
-const listOf = <Item extends z.ZodType>(item: Item, of: string) => z.array(item, { error: `a list of ${of}` });
-
-const glob = text('a glob like release-*', /^[^\s\p{Cc}]+$/u);
-const globs = listOf(glob, 'globs');
 
 /** Plain numbers count in `unit` milliseconds. */
 const duration = (least: number, most: number, expected: string, unit: number) =>
@@ -60,15 +44,6 @@ const size = z
     error: sizeExpected,
   })
   .transform((value) => value as number);
-
-const section = <Shape extends z.core.$ZodLooseShape>(shape: Shape) =>
-  z.strictObject(shape, { error: `a map of ${Object.keys(shape).join(', ')}` });
-
-const repositoryPattern = /^[A-Za-z0-9][A-Za-z0-9_-]{0,38}\/(?!\.{1,2}$)[\w.-]{1,100}$/;
-const repository = text('a repository as owner/name', repositoryPattern);
-
-const pathExpected = 'a relative path like tools/REVISION';
-const relativePath = text(pathExpected, /^(?!\/)(?!.*(?:^|\/)\.\.?(?:\/|$))(?!.*\/\/)[^\p{Cc}\\]+$/u);
 
 const url = z
   .string({ error: 'an http or https URL without a password' })
@@ -189,6 +164,7 @@ const policyRule = z.strictObject(
     partners: word(['rerun', 'note']).default(defaultPolicy.partners),
     commits: word(['all', 'latest']).default(defaultPolicy.commits),
     forks: word(['never', 'ask', 'ask-new', 'test']).default(defaultPolicy.forks),
+    flapped: word(['merge', 'refuse']).default(defaultPolicy.flapped),
     optional: listOf(text('a glob like azure / Windows*', /^[^\p{Cc}]+$/u), 'globs').default([]),
   },
   { error: 'a map with the key branches' },
@@ -209,6 +185,11 @@ export const fileSchema = z.strictObject(
     }).prefault({}),
     git: listOf(text('the path of a git repository', /^(?!\w+:\/\/)[^\p{Cc}]+$/u), 'paths').default([]),
     policy: listOf(policyRule, 'rules').default([]),
+    flappers: section({
+      known: flapperList.default([]),
+      file: relativePath.default('.rcb/flappers.yml'),
+      off: listOf(text('a glob over owner/name', /^[^\s\p{Cc}]+$/u), 'globs').default([]),
+    }).prefault({}),
     owners: listOf(
       text('the name of a GitHub account', /^[A-Za-z0-9][A-Za-z0-9_-]{0,38}$/),
       'GitHub accounts',

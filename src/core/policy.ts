@@ -16,6 +16,8 @@ export interface Policy {
   commits: 'all' | 'latest';
   /** Which pull requests of forks are tested without a maintainer's word. */
   forks: 'never' | 'ask' | 'ask-new' | 'test';
+  /** May what passed at the second attempt only, after known flappers had failed, be merged by the bot? */
+  flapped: 'merge' | 'refuse';
   /** Globs of job names that may fail. */
   optional: string[];
 }
@@ -33,6 +35,7 @@ export const defaultPolicy: Policy = {
   partners: 'rerun',
   commits: 'latest',
   forks: 'ask-new',
+  flapped: 'merge',
   optional: [],
 };
 

@@ -21,19 +21,19 @@ const local = 'backends:\n- {name: a, kind: local, ';
 const inFile: [yaml: string, ...lines: string[]][] = [
   [
     'backend: []',
-    'rcb.yaml:1:1: backend: found an unknown key, expected stack, backends, submodules, poll, git, policy, owners, watch, limits or retention. Did you mean "backends"?',
+    'rcb.yaml:1:1: backend: found an unknown key, expected stack, backends, submodules, poll, git, policy, flappers, owners, watch, limits or retention. Did you mean "backends"?',
   ],
   [
     'Stack: raku',
-    'rcb.yaml:1:1: Stack: found an unknown key, expected stack, backends, submodules, poll, git, policy, owners, watch, limits or retention. Did you mean "stack"?',
+    'rcb.yaml:1:1: Stack: found an unknown key, expected stack, backends, submodules, poll, git, policy, flappers, owners, watch, limits or retention. Did you mean "stack"?',
   ],
   [
     'polll: {}',
-    'rcb.yaml:1:1: polll: found an unknown key, expected stack, backends, submodules, poll, git, policy, owners, watch, limits or retention. Did you mean "poll"?',
+    'rcb.yaml:1:1: polll: found an unknown key, expected stack, backends, submodules, poll, git, policy, flappers, owners, watch, limits or retention. Did you mean "poll"?',
   ],
   [
     'zzz: 1',
-    'rcb.yaml:1:1: zzz: found an unknown key, expected stack, backends, submodules, poll, git, policy, owners, watch, limits or retention.',
+    'rcb.yaml:1:1: zzz: found an unknown key, expected stack, backends, submodules, poll, git, policy, flappers, owners, watch, limits or retention.',
   ],
   ['stack: rakuu', 'rcb.yaml:1:1: stack: found "rakuu", expected raku or a list of repositories. Did you mean "raku"?'],
   ['stack: 3', 'rcb.yaml:1:1: stack: found 3, expected raku or a list of repositories.'],
@@ -308,7 +308,7 @@ const inFile: [yaml: string, ...lines: string[]][] = [
   ],
   [
     '"__proto__": 1',
-    'rcb.yaml:1:1: __proto__: found an unknown key, expected stack, backends, submodules, poll, git, policy, owners, watch, limits or retention.',
+    'rcb.yaml:1:1: __proto__: found an unknown key, expected stack, backends, submodules, poll, git, policy, flappers, owners, watch, limits or retention.',
   ],
   [
     'watch:\n\t- a',

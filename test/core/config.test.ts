@@ -9,6 +9,7 @@ import { diskFiles, type Files } from '../../src/config/files.ts';
 import { loadConfig } from '../../src/config/load.ts';
 import { formatMistakes } from '../../src/config/mistake.ts';
 import { rakuStack } from '../../src/config/raku.ts';
+import { rakuFlappers } from '../../src/config/raku-flappers.ts';
 import { requireSomethingToDo } from '../../src/config/requirements.ts';
 import { policyFor } from '../../src/core/policy.ts';
 import { servesChange } from '../../src/core/serving.ts';
@@ -54,6 +55,7 @@ test('nothing at all means Raku’s stack, one local backend and the defaults', 
     ],
     poll: { github: 60_000, azure: 30_000, obs: 30_000, git: 10_000 },
     policy: [],
+    flappers: { known: rakuFlappers, file: '.rcb/flappers.yml', off: [] },
     watch: [],
     limits: { catchUpRunsPerMinute: 5, building: 20, writeSpacing: 1000 },
     submodules: { allow: [] },
