@@ -28,6 +28,10 @@ export interface JobObservation extends JobRef {
   why?: string;
   /** A deadline passed: reported as `timed_out`. */
   timedOut?: boolean;
+  /** It did not end by itself, in words: `killed by SIGKILL`. */
+  killed?: string;
+  /** Names of the steps that failed, where a job has steps and their logs begin with their names. */
+  failedSteps?: string[];
   startedAt?: Date;
   finishedAt?: Date;
   /** Bytes of output so far, if known: tells whether reading the log is worth it. */

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
 import { retestFailedButton } from './command.ts';
+import { flapperNotes } from './flapper-notes.ts';
 import { messages } from './messages.ts';
+import { flapperMessages } from './messages-flappers.ts';
 import type { Check, Job, Run, Source } from './model.ts';
+import { flappedFiles, isHeld, judgementOf, rerunOf } from './run-flappers.ts';
 import { cutText, escapeMarkdown, fenced, stripAnsi } from './text.ts';
 
 /** A check run as GitHub takes it (GitHub REST, "Check runs"). */
@@ -47,7 +50,7 @@ export function checkContent(run: Run, check: Check, publicUrl: string, tail: st
   return {
     name: check.name,
     headSha: run.change.sha,
-    externalId: job ? `${check.id}:${job.attempt}` : runCheckId(run, check),
+    externalId: job ? `${check.id}:${roundOf(run, job)}` : runCheckId(run, check),
     detailsUrl: logPage ?? page,
     ...said,
     title: cutText(said.title, TITLE_BYTES),
@@ -58,10 +61,15 @@ export function checkContent(run: Run, check: Check, publicUrl: string, tail: st
 
 /** A run whose failed jobs run again has a new check of the same name: GitHub never reopens a completed one. */
 function runCheckId(run: Run, check: Check): string {
-  const attempts = run.builds.flatMap(({ jobs, earlierAttempts }) => jobs.map((job) => job.attempt - earlierAttempts));
+  const attempts = run.builds.flatMap(({ jobs, earlierAttempts }) =>
+    jobs.map((job) => job.attempt - earlierAttempts - (rerunOf(run, job)?.inPlace ? 1 : 0)),
+  );
   const round = Math.max(1, ...attempts);
   return round === 1 ? check.id : `${check.id}:${round}`;
 }
+
+/** A job that flappers failed is held, and runs again under the check that it has. */
+const roundOf = (run: Run, job: Job): number => job.attempt - (rerunOf(run, job) ? 1 : 0);
 
 type Said = Pick<
   CheckContent,
@@ -69,7 +77,7 @@ type Said = Pick<
 >;
 
 function sayRun(run: Run): Said {
-  const summary = [manifest(run), jobTable(run)].filter(Boolean).join('\n\n');
+  const summary = [manifest(run), jobTable(run), flappers(run)].filter(Boolean).join('\n\n');
   if (run.state !== 'finished') {
     // "Queued" lasts only while nothing is done: a waiting run does not look like a working one.
     const status = run.state === 'waiting' || run.state === 'resolving' ? 'queued' : 'in_progress';
@@ -104,7 +112,7 @@ function runConclusion(run: Run): { conclusion: NonNullable<CheckContent['conclu
   const jobs = jobsOf(run);
   switch (run.verdict) {
     case 'passed':
-      return { conclusion: 'success', title: messages.passed(jobs.length) };
+      return { conclusion: 'success', title: flappedTitle(run) ?? messages.passed(jobs.length) };
     case 'failed':
       return {
         conclusion: 'failure',
@@ -124,6 +132,11 @@ function runConclusion(run: Run): { conclusion: NonNullable<CheckContent['conclu
   }
 }
 
+function flappedTitle(run: Run): string | undefined {
+  const files = flappedFiles(run);
+  return files.length > 0 ? flapperMessages.passedOnSecondAttempt(files) : undefined;
+}
+
 function sayJob(run: Run, job: Job, tail: string[]): Said {
   const attempt = job.attempts.find((each) => each.number === job.attempt);
   const times = { startedAt: attempt?.startedAt ?? run.createdAt };
@@ -132,12 +145,17 @@ function sayJob(run: Run, job: Job, tail: string[]): Said {
   }
   if (job.state !== 'finished') {
     const status = job.state === 'running' ? 'in_progress' : 'queued';
-    return { status, title: status === 'queued' ? messages.checkQueued : 'Running', summary: '', ...times };
+    const title = status === 'queued' ? messages.checkQueued : 'Running';
+    return { status, title: againTitle(run, job) ?? title, summary: flappers(run, job), ...times };
+  }
+  if (isHeld(run, job)) {
+    const title = flapperMessages.held(fileNames(run, job));
+    return { status: 'in_progress', title, summary: flappers(run, job), ...times };
   }
   return {
     status: 'completed',
-    ...jobConclusion(job),
-    summary: job.why ? escapeMarkdown(job.why) : '',
+    ...jobConclusion(run, job),
+    summary: [job.why ? escapeMarkdown(job.why) : '', flappers(run, job)].filter(Boolean).join('\n\n'),
     text: tail.length ? `The log's last lines:\n\n${fencedTail(tail)}` : undefined,
     ...times,
     completedAt: attempt?.finishedAt ?? run.finishedAt,
@@ -165,12 +183,36 @@ function fencedTail(lines: string[]): string {
   return fenced(kept.join('\n'));
 }
 
-function jobConclusion(job: Job): { conclusion: NonNullable<CheckContent['conclusion']>; title: string } {
+/** What had failed before, while it runs once more. */
+const againTitle = (run: Run, job: Job): string | undefined =>
+  rerunOf(run, job) && run.flappers?.rerun && flapperMessages.rerunning(run.flappers.rerun.files);
+
+const fileNames = (run: Run, job: Pick<Job, 'id' | 'attempt'>): string[] =>
+  (judgementOf(run, job)?.files ?? []).map(({ file }) => file.name);
+
+/** How attempts failed where flappers are known: this stays to be read whatever became of it. */
+function flappers(run: Run, job?: Job): string {
+  const notes = flapperNotes(run, job?.id).map(({ said, details }) =>
+    [escapeMarkdown(said), ...details.map((each) => `- ${escapeMarkdown(cutText(each, 500))}`)].join('\n'),
+  );
+  return notes.slice(0, MOST_NOTES).join('\n\n');
+}
+
+/** Passed, and not at once; or failed at both. Undefined: flappers had nothing to do with it. */
+function rerunTitle(run: Run, job: Job): string | undefined {
+  const rerun = rerunOf(run, job);
+  if (!rerun) return undefined;
+  const files = fileNames(run, { id: job.id, attempt: rerun.attempt });
+  if (job.verdict === 'passed') return flapperMessages.passedOnSecondAttempt(files);
+  return job.verdict === 'failed' ? flapperMessages.failedTwice : undefined;
+}
+
+function jobConclusion(run: Run, job: Job): { conclusion: NonNullable<CheckContent['conclusion']>; title: string } {
   switch (job.verdict) {
     case 'passed':
-      return { conclusion: 'success', title: messages.jobPassed };
+      return { conclusion: 'success', title: rerunTitle(run, job) ?? messages.jobPassed };
     case 'failed':
-      return { conclusion: 'failure', title: messages.jobFailed(job.why) };
+      return { conclusion: 'failure', title: rerunTitle(run, job) ?? messages.jobFailed(job.why) };
     case 'cancelled':
       return { conclusion: 'cancelled', title: messages.cancelled(job.why) };
     default:

@@ -5,6 +5,8 @@ import type { PartnerNews } from './match-partners.ts';
 import type { CallOutcome, MergeFacts } from './merge-request.ts';
 import type { Author, Change, RepositoryRef, RunManifest, Source, SourceArchive, Trigger } from './model.ts';
 import type { Permission } from './permission.ts';
+import type { ListedFlappers } from './run-flappers.ts';
+import type { AttemptTests } from './testlog-kept.ts';
 
 /**
  * Every fact that RCB acts on, as one typed union. The upper half comes from outside, parsed at the border; the lower
@@ -98,6 +100,8 @@ export type RunEvent =
       attempt: number;
       observation: JsonOf<BuildObservation>;
       kept: KeptOutput[];
+      /** What the repositories' own lists say of the tests that failed. */
+      listed?: ListedFlappers;
     }
   | { kind: 'check.reported'; checkId: string; externalId: string; reported: string }
   | { kind: 'check.refused'; checkId: string; why: string }
@@ -149,6 +153,8 @@ export interface KeptOutput {
   number: number;
   log?: { bytes: number; lines: number; sha256?: string };
   artifacts: { name: string; size: number; sha256: string }[];
+  /** Of a finished attempt, when it tells any. */
+  tests?: AttemptTests;
 }
 
 /** One look at live state that a hint asked for. */

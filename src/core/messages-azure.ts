@@ -46,6 +46,7 @@ export const azureMessages = {
   cancelled: 'cancelled on Azure',
   withIssues: (said?: string) => (said ? `with issues: ${said}` : 'with issues'),
   failedStep: (step: string, said?: string) => (said ? `${step}: ${said}` : `step "${step}" failed`),
+  noStepFailed: 'none of its steps failed: Azure or its agent ended it',
   skipped: 'skipped, as the pipeline says',
   skippedAfter: 'skipped: what it depends on did not pass',
   buildFailed: (said?: string) => said ?? 'Azure calls the build failed, and no job tells why',

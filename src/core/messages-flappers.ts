@@ -1,4 +1,5 @@
 import type { NotKnown, Obstacle, RerunDecision } from './flapper.ts';
+import type { NoRerun } from './run-flappers.ts';
 import type { TestFile, TestNumbers, UnreadableReason } from './testlog.ts';
 
 /** What people read about tests and flappers. Plain text. */
@@ -76,6 +77,22 @@ export const flapperMessages = {
         return 'this backend cannot run a job again';
     }
   },
+
+  /** Of a run, and after "It was not run again: ". */
+  noRerunReason: (reason: NoRerun): string =>
+    reason.because === 'others-failed'
+      ? `more than known flappers failed: ${reason.jobs.join(', ')}`
+      : flapperMessages.noRerun(reason),
+  noRerunOfRun: (reason: NoRerun): string =>
+    `known flappers are not run again: ${flapperMessages.noRerunReason(reason)}`,
+  listBroken: 'A list of known flappers has mistakes. Until they are mended nothing is a flapper:',
+  attemptJudged: (job: string, attempt: number, what: string) =>
+    `${job}: attempt ${attempt} failed where known flappers are. ${what}`,
+  wasRerun: 'Nothing else failed, so it was run once more.',
+  willRerun: 'Nothing else failed in it: it is run once more if the same is true of the other jobs.',
+  notRerun: (why?: string) => (why ? `It was not run again: ${why}.` : 'It was not run again.'),
+  held: (files: readonly string[]) =>
+    `Only known flappers failed (${files.join(', ')}): it is run once more if nothing else fails`,
 
   gone: (name: string) => `${name} is listed as a flapper, and there is no such file any more`,
   quiet: (name: string, since: string) => `${name} is listed as a flapper, and has not flapped since ${since}`,

@@ -1,4 +1,5 @@
 import type { Manifest } from './matching.ts';
+import type { RunFlappers } from './run-flappers.ts';
 
 /**
  * The field's nouns as values. Shapes only: decisions are in the files beside this one.
@@ -60,6 +61,8 @@ export interface Run {
   sources: Source[];
   /** How its commits were chosen, once they are. */
   manifest?: RunManifest;
+  /** Known flappers among what failed, and what was made of them. */
+  flappers?: RunFlappers;
   builds: Build[];
   checks: Check[];
   createdAt: Date;

@@ -1,6 +1,7 @@
 import { checkContent, checkName, jobsOf } from './check.ts';
 import type { Effect } from './effect.ts';
 import type { Build, Check, Job, Run } from './model.ts';
+import { isHeld } from './run-flappers.ts';
 
 /** The checks of a run: which there are, and when they are written again. */
 
@@ -36,9 +37,10 @@ export function withChecks(run: Run, builds: Build[], context: { newId(): string
   return added.length ? { ...run, checks: [...run.checks, ...added] } : run;
 }
 
-/** A job that runs again gets a new check: GitHub never reopens a completed one. */
+/** A job that runs again gets a new check: GitHub never reopens a completed one. That of a held job was not completed. */
 export function withNewChecks(run: Run, before: Run): Run {
-  const ended = new Map(jobsOf(before).flatMap((job) => (job.state === 'finished' ? [[job.id, job.attempt]] : [])));
+  const hasEnded = (job: Job): boolean => job.state === 'finished' && !isHeld(before, job);
+  const ended = new Map(jobsOf(before).flatMap((job) => (hasEnded(job) ? [[job.id, job.attempt]] : [])));
   const isAgain = ({ id, state, attempt }: Job) =>
     ended.has(id) && (state !== 'finished' || attempt > (ended.get(id) ?? attempt));
   const again = new Set(jobsOf(run).flatMap((job) => (isAgain(job) ? [job.id] : [])));

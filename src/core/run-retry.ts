@@ -27,7 +27,8 @@ export function reopened(run: Run): Run {
   const checks = run.checks.map((check) =>
     check.jobId === undefined ? { ...check, externalId: undefined, reported: undefined } : check,
   );
-  return { ...run, checks, state: 'building', verdict: undefined, why: undefined, finishedAt: undefined };
+  const flappers = run.flappers && { ...run.flappers, noRerun: undefined };
+  return { ...run, checks, flappers, state: 'building', verdict: undefined, why: undefined, finishedAt: undefined };
 }
 
 export const openBuild = (build: Build): Build => ({
@@ -44,9 +45,17 @@ export function awaitingRetry(build: Build): Build {
   return { ...openBuild(build), jobs };
 }
 
-const awaiting = (job: Job): Job => ({
+/** All of its jobs failed, and its backend can only start it as a whole: its attempts go on counting. */
+export function startingAnew(build: Build): Build {
+  const earlierAttempts = Math.max(build.attempt, ...build.jobs.map(({ attempt }) => attempt));
+  const jobs = build.jobs.map((job) => awaiting(job, earlierAttempts + 1));
+  const { attempt } = build;
+  return { ...openBuild(build), attempt: attempt + 1, earlierAttempts, externalId: undefined, url: undefined, jobs };
+}
+
+const awaiting = (job: Job, attempt = job.attempt + 1): Job => ({
   ...job,
-  attempt: job.attempt + 1,
+  attempt,
   state: 'queued',
   verdict: undefined,
   why: undefined,
@@ -72,10 +81,11 @@ export const notGoodEnough = (build: Build): JobRef[] =>
 
 type Observed = BuildObservation | JsonOf<BuildObservation>;
 
-/** The backend has been asked to run jobs again, and still tells how they ended the time before. */
+/** The backend has been asked to run jobs again, and still tells how they ended the time before. Of a build that was
+ *  started anew nothing was told before. */
 export function isStale(build: Build, observation: Observed): boolean {
   if (observation.state !== 'finished') return false;
-  const awaited = build.jobs.filter(isAwaited);
+  const awaited = build.jobs.filter((job) => isAwaited(job) && job.attempt > build.earlierAttempts + 1);
   return awaited.length > 0 && !awaited.some((job) => observation.jobs.some((seen) => isNewer(build, job, seen)));
 }
 

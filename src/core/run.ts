@@ -3,9 +3,18 @@ import { RUN_CHECK } from './check.ts';
 import type { Effect } from './effect.ts';
 import type { JsonOf, RunEvent, RunRequest } from './event.ts';
 import { messages } from './messages.ts';
+import { flapperMessages } from './messages-flappers.ts';
 import type { Build, Run, RunVerdict } from './model.ts';
 import { pullRequestRef } from './ref.ts';
 import { reports, withCheck, withChecks, withNewChecks } from './run-checks.ts';
+import {
+  afterFailure,
+  type FlapperRules,
+  flappedFiles,
+  type NoRerun,
+  rerunOf,
+  withJudgements,
+} from './run-flappers.ts';
 import { endBuild, endJob, mergeJobs, requeued } from './run-jobs.ts';
 import {
   asKnown,
@@ -43,6 +52,8 @@ export interface RunContext {
   backends: string[];
   observing?: string[];
   isNewest?: boolean;
+  /** Absent: nothing is a flapper. */
+  flappers?: FlapperRules;
 }
 
 export function startRun(id: string, request: RunRequest, context: RunContext): RunStep {
@@ -261,13 +272,16 @@ function onObserved(run: Run, event: Extract<RunEvent, { kind: 'build.observed' 
   const jobs = mergeJobs(build, observation.jobs, event.kept, context);
   const observed: Build = { ...build, state: observation.state, jobs, why: observation.why };
   const ended = observation.state === 'finished' ? endOf(observed, observation, context.now) : observed;
-  const seen = withBuild(run, ended);
+  const seen = withJudgements(withBuild(run, ended), ended, { ...event, runId: run.id }, context);
   const own = seen.builds.filter((each) => !isObserved(each, context));
   const next = settle(withChecks({ ...seen, why: clearedWhy(seen) }, own, context), context);
-  return ended.state === 'finished'
-    ? { run: next.run, effects: [...next.effects, ...releaseEffects(run, build)] }
-    : next;
+  const isOver = ended.state === 'finished' && !isAgainInPlace(next.run, build);
+  return isOver ? { run: next.run, effects: [...next.effects, ...releaseEffects(run, build)] } : next;
 }
+
+/** What has ended goes on, by our own wish, under the same id at its backend. */
+const isAgainInPlace = (run: Run, { id, externalId }: Build): boolean =>
+  run.builds.some((build) => build.id === id && build.state !== 'finished' && build.externalId === externalId);
 
 function endOf(build: Build, observation: Exclude<JsonOf<BuildObservation>, { state: 'lost' }>, now: Date): Build {
   // A job whose end was never told must not look like anything but an error.
@@ -285,8 +299,8 @@ const releaseEffects = (run: Run, { id, externalId }: Build): Effect[] =>
 
 /** What the infrastructure lost gets one new attempt, unless it was not ours; a second loss is the end. */
 function onLost(run: Run, build: Build, why: string, context: RunContext): RunStep {
-  if (build.attempt > 1 || run.state === 'finished' || isObserved(build, context)) {
-    const said = build.attempt > 1 ? messages.lostAgain(why) : why;
+  if (startsOf(run, build) > 1 || run.state === 'finished' || isObserved(build, context)) {
+    const said = startsOf(run, build) > 1 ? messages.lostAgain(why) : why;
     return settle(withBuild(run, endBuild(build, 'error', said, context.now)), context);
   }
   // The attempts end; the jobs are queued again, so that no check is completed that would have to be reopened.
@@ -303,6 +317,10 @@ function onLost(run: Run, build: Build, why: string, context: RunContext): RunSt
   };
   return { run: withBuild(run, again), effects: [startEffect(run, again), ...releaseEffects(run, build)] };
 }
+
+/** How often it was started because the infrastructure lost it, or for the first time. */
+const startsOf = (run: Run, { attempt, jobs }: Build): number =>
+  attempt - (jobs.some((job) => rerunOf(run, job)?.inPlace === false) ? 1 : 0);
 
 function onEnded(run: Run, event: Extract<RunEvent, { kind: 'run.ended' }>, context: RunContext): RunStep {
   if (run.state === 'finished') return still(run);
@@ -349,14 +367,25 @@ function onEffectFailed(run: Run, event: Extract<RunEvent, { kind: 'effect.faile
 
 const TIDYING = new Set<string>(['build.release', 'build.cancel']);
 
-/** End the run when its last build has ended. */
+/** End the run when its last build has ended; or have what flappers failed run again. */
 function settle(run: Run, context: RunContext): RunStep {
   const builds = deciding(run.builds, context);
   if (run.state !== 'building' || builds.some((build) => build.state !== 'finished')) return still(run);
   const verdict = verdictOf(builds);
-  const why = verdict === 'passed' ? undefined : builds.find((build) => build.why && build.verdict === verdict)?.why;
-  return finish(run, verdict, why, context);
+  const again = verdict === 'failed' ? afterFailure(run, builds, context) : undefined;
+  if (again && 'effects' in again) return again;
+  const why = builds.find((build) => build.why && build.verdict === verdict)?.why;
+  if (again) return finish(withNoRerun(run, again.noRerun), verdict, withWhy(why, again.noRerun), context);
+  const flapped = flappedFiles(run);
+  const passed = flapped.length > 0 ? flapperMessages.passedOnSecondAttempt(flapped) : undefined;
+  return finish(run, verdict, verdict === 'passed' ? passed : why, context);
 }
+
+const withNoRerun = (run: Run, noRerun: NoRerun): Run =>
+  run.flappers ? { ...run, flappers: { ...run.flappers, noRerun } } : run;
+
+const withWhy = (why: string | undefined, noRerun: NoRerun): string =>
+  [why, flapperMessages.noRerunOfRun(noRerun)].filter(Boolean).join('; ');
 
 function finish(run: Run, verdict: RunVerdict | undefined, why: string | undefined, context: RunContext): RunStep {
   const ended: Run = { ...run, state: 'finished', verdict, why, finishedAt: context.now };

@@ -2,12 +2,22 @@ import type { OtherFailure, TestFile, Unreadable } from './testlog-files.ts';
 
 /** What is kept of the tests of one attempt: every file's outcome, and of the failed ones all that is known. */
 export interface AttemptTests {
-  /** Names of the files that passed. */
+  /** Names of the files that passed, as many as are kept. */
   passed: string[];
+  /** How many passed beside these. */
+  passedBeside?: number;
   failed: TestFile[];
   /** Why the results cannot be relied on; empty: they can. */
   unreadable: Unreadable[];
   otherFailures: OtherFailure[];
+  /** Where steps begin in the log, in order; absent: it tells none. */
+  steps?: LogStep[];
+}
+
+/** `line`: from 1. */
+export interface LogStep {
+  name: string;
+  line: number;
 }
 
 /** The tests of one attempt in its place: what is stored, once per attempt. */

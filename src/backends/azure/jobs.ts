@@ -125,7 +125,9 @@ function timesOf(record: TimelineRecord): Pick<Seen, 'startedAt' | 'finishedAt'>
     : { startedAt, finishedAt };
 }
 
-function endOf(job: NamedJob, issues: IssuesPolicy): Pick<Seen, 'verdict' | 'why' | 'timedOut'> {
+type End = Pick<Seen, 'verdict' | 'why' | 'timedOut' | 'killed' | 'failedSteps'>;
+
+function endOf(job: NamedJob, issues: IssuesPolicy): End {
   const end = meaningOf(recordResult, job.record.result);
   if (end === undefined) return unknown('job', job.record.result);
   // The only sign of it is this sentence of the agent's [facts K].
@@ -135,11 +137,15 @@ function endOf(job: NamedJob, issues: IssuesPolicy): Pick<Seen, 'verdict' | 'why
   return ends[end](job, issues);
 }
 
-const ends: Record<RecordEnd, (job: NamedJob, issues: IssuesPolicy) => Pick<Seen, 'verdict' | 'why'>> = {
+const ends: Record<RecordEnd, (job: NamedJob, issues: IssuesPolicy) => End> = {
   passed: () => ({ verdict: 'passed' }),
   // Its author said that it may go on (continueOnError): Azure calls it a success, and so do we, with the words.
-  issues: (job, issues) => ({ verdict: issues, why: words.withIssues(whyFailed(job)) }),
-  failed: (job) => ({ verdict: 'failed', why: whyFailed(job) ?? 'failed' }),
+  issues: (job, issues) => ({
+    verdict: issues,
+    why: words.withIssues(whyFailed(job)),
+    ...(issues === 'failed' && whatFailed(job)),
+  }),
+  failed: (job) => ({ verdict: 'failed', why: whyFailed(job) ?? 'failed', ...whatFailed(job) }),
   cancelled: ({ record }) => ({ verdict: 'cancelled', why: firstSaid(record) ?? words.cancelled }),
   abandoned: ({ record }) => ({ verdict: 'error', why: firstSaid(record) ?? words.agentLost }),
   /** Decided when the build has ended. */
@@ -151,12 +157,21 @@ const unknown = (of: string, word: unknown): { verdict: Verdict; why: string } =
   why: words.unknownWord(of, oneLine(String(word ?? 'nothing'))),
 });
 
+const hasFailed = ({ result }: TimelineRecord): boolean =>
+  ['failed', 'abandoned', 'issues'].includes(meaningOf(recordResult, result) ?? '');
+
+/** A job that failed, and none of its steps did: its agent, or Azure, ended it. */
+function whatFailed({ record, tasks }: NamedJob): Pick<End, 'killed' | 'failedSteps'> {
+  const failedSteps = tasks.filter(hasFailed).map(stepName);
+  return failedSteps.length > 0 ? { failedSteps } : { killed: firstSaid(record) ?? words.noStepFailed };
+}
+
+const stepName = ({ name }: TimelineRecord): string => oneLine(name ?? 'a step', 120);
+
 function whyFailed({ record, tasks }: NamedJob): string | undefined {
-  const step = tasks.find((task) =>
-    ['failed', 'abandoned', 'issues'].includes(meaningOf(recordResult, task.result) ?? ''),
-  );
+  const step = tasks.find(hasFailed);
   if (!step) return firstSaid(record);
-  return words.failedStep(oneLine(step.name ?? 'a step', 120), firstSaid(step) ?? firstSaid(record));
+  return words.failedStep(stepName(step), firstSaid(step) ?? firstSaid(record));
 }
 
 export const firstSaid = (record: TimelineRecord): string | undefined => saidBy(record)[0];

@@ -45,6 +45,7 @@ function observationOfExit(exit: ExitFile, logBytes: number): BuildObservation {
     verdict: exit.verdict,
     why: exit.why,
     timedOut: exit.timedOut,
+    killed: exit.killed,
     startedAt: exit.startedAt === undefined ? undefined : new Date(exit.startedAt),
     finishedAt: new Date(exit.finishedAt),
     logBytes,

@@ -21,15 +21,17 @@ export interface Outcome {
   /** Words for people. */
   why?: string;
   timedOut?: boolean;
+  /** By a signal, seen here or told by a shell. */
+  killed?: string;
 }
 
 /** `failed` is the tests' fault. A limit of this backend that was passed, a full disk, or an administrator's signal are not. */
 export function outcomeOf(end: End): Outcome {
   switch (end.how) {
     case 'exited':
-      return end.code === 0 ? { verdict: 'passed' } : { verdict: 'failed', why: describeStatus(end.code) };
+      return end.code === 0 ? { verdict: 'passed' } : outcomeOfStatus(end.code);
     case 'killed':
-      return { verdict: 'failed', why: `killed by ${end.signal}` };
+      return { verdict: 'failed', why: `killed by ${end.signal}`, killed: `killed by ${end.signal}` };
     case 'not-started':
       return { verdict: 'failed', why: `could not be started: ${end.why}` };
     case 'too-long':
@@ -53,6 +55,11 @@ export function outcomeOf(end: End): Outcome {
     case 'supervisor-stopped':
       return { verdict: 'error', why: `stopped from outside: its supervisor was sent ${end.signal}` };
   }
+}
+
+function outcomeOfStatus(code: number): Outcome {
+  const why = describeStatus(code);
+  return { verdict: 'failed', why, ...(signalNames.has(code - 128) && { killed: why }) };
 }
 
 /** What a POSIX shell says by its exit status (POSIX.1-2017, XCU 2.8.2): its command's death shows as 128 + signal. */

@@ -63,6 +63,7 @@ export const exitFile = z.object({
   verdict: z.enum(['passed', 'failed', 'error', 'cancelled']).optional(),
   why: z.string().optional(),
   timedOut: z.boolean().optional(),
+  killed: z.string().optional(),
   startedAt: z.iso.datetime().optional(),
   finishedAt: z.iso.datetime(),
 });
