@@ -9,11 +9,14 @@ import type { Backend } from './backends/backend.ts';
 import { startBot } from './bot.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config, GitHubConfig } from './config/config.ts';
+import { parseFlapperFile } from './config/flappers.ts';
+import { formatMistake } from './config/mistake.ts';
 import type { Budget } from './core/budget.ts';
 import type { RepositoryRef } from './core/model.ts';
 import { isServedRepository, type Serving } from './core/serving.ts';
 import { type Database, isDatabaseAway, openDatabase } from './database/database.ts';
 import { applyMigrations, pendingMigrations } from './database/migrate.ts';
+import type { FlapperLists } from './effects/effect.ts';
 import type { Forge } from './forge/forge.ts';
 import type { ForgeApp } from './forge/forge-app.ts';
 import { openPlainGit } from './forge/git/git.ts';
@@ -160,6 +163,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
       serving,
       limits: config.limits,
       submodules: config.submodules,
+      flappers: flapperLists(config),
       facts: (keys) => queue.facts(keys),
       deliveries: (ids) => queue.deliveries(ids),
       forge: (repository) => forgeOf(repository.key, forges),
@@ -202,8 +206,17 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
 
 const servingOf = (config: Config, backends: Map<string, Backend>) => {
   const { owners, watch, policy, stacks } = config;
-  return { owners, watch, policy, stacks, backends: servingBackends(config, backends) };
+  const { known, off } = config.flappers;
+  return { owners, watch, policy, stacks, flappers: { known, off }, backends: servingBackends(config, backends) };
 };
+
+const flapperLists = ({ flappers }: Pick<Config, 'flappers'>): FlapperLists => ({
+  file: flappers.file,
+  parse: (file, bytes) => {
+    const list = parseFlapperFile(file, bytes);
+    return 'mistakes' in list ? { mistakes: list.mistakes.map(formatMistake) } : list;
+  },
+});
 
 const HOUR_MS = 3_600_000;
 

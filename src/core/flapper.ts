@@ -133,6 +133,10 @@ export function judgeFile(file: TestFile, known: readonly KnownFlapper[], place:
   return { file, isKnown: false, reason: reasons[0] ?? unlisted };
 }
 
+/** Those that name one of the files, whether or not they hold on a platform and a day. */
+export const entriesFor = (known: readonly KnownFlapper[], files: readonly TestFile[]): KnownFlapper[] =>
+  known.filter((entry) => files.some((file) => isNamed(entry, file)));
+
 /** A mangled name is compared with what the entry's name would be mangled to. A glob says too little for that. */
 const isNamed = ({ name }: KnownFlapper, file: TestFile): boolean =>
   file.isMangled ? !isGlob(name) && junitName(name) === file.name : covers(name, file.name);

@@ -1,4 +1,5 @@
 import type { NotKnown, Obstacle, RerunDecision } from './flapper.ts';
+import { shortSha } from './messages.ts';
 import type { NoRerun } from './run-flappers.ts';
 import type { TestFile, TestNumbers, UnreadableReason } from './testlog.ts';
 
@@ -85,6 +86,9 @@ export const flapperMessages = {
       : flapperMessages.noRerun(reason),
   noRerunOfRun: (reason: NoRerun): string =>
     `known flappers are not run again: ${flapperMessages.noRerunReason(reason)}`,
+  listAt: (file: string, repository: string, sha: string) => `${file} of ${repository} at ${shortSha(sha)}`,
+  listIs: (where: string, what: string) => `${where} is no file that can be read (${what})`,
+  listUnreadable: (where: string, why: string) => `${where} could not be read: ${why}`,
   listBroken: 'A list of known flappers has mistakes. Until they are mended nothing is a flapper:',
   attemptJudged: (job: string, attempt: number, what: string) =>
     `${job}: attempt ${attempt} failed where known flappers are. ${what}`,

@@ -1,4 +1,5 @@
 import type { RepositoryFacts } from './event.ts';
+import type { KnownFlapper } from './flapper.ts';
 import { matchesAny } from './globs.ts';
 import { messages } from './messages.ts';
 import type { RepositoryRef } from './model.ts';
@@ -17,6 +18,13 @@ export interface Serving {
   backends: ServingBackend[];
   /** Repositories that are tested together. */
   stacks: readonly Stack[];
+  flappers: ServingFlappers;
+}
+
+/** `known`: of rcb.yaml. `off`: globs over `owner/name`. */
+export interface ServingFlappers {
+  known: readonly KnownFlapper[];
+  off: readonly string[];
 }
 
 export interface ServingBackend {

@@ -7,6 +7,7 @@ import type { Build, Run } from '../core/model.ts';
 import { isRunAgain, isStale, notGoodEnough } from '../core/run-retry.ts';
 import { holdsForeignCode } from '../core/trust.ts';
 import { done, type Performed, type World } from './effect.ts';
+import { readLists } from './flappers.ts';
 import { keepOutput } from './logs.ts';
 
 /** How long one performance follows a build before it gives its place back, and how long it waits for one answer. */
@@ -131,7 +132,10 @@ async function newsOf(
   signal: AbortSignal,
 ): Promise<Event | undefined> {
   const kept = observation.state === 'lost' ? [] : await keepOutputs(backend, build, observation.jobs, world, signal);
-  return tellsNews(build, observation) ? observed(run, build, observation, kept) : undefined;
+  if (!tellsNews(build, observation)) return undefined;
+  const failed = kept.flatMap(({ tests }) => tests?.failed ?? []);
+  const listed = failed.length > 0 ? await readLists(run, failed, world, signal) : undefined;
+  return { ...observed(run, build, observation, kept), listed };
 }
 
 /** Look once and at once. Of a build that has ended only one thing is news: that somebody has it run again. */

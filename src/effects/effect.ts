@@ -2,6 +2,7 @@ import type { Archive } from '../archive/archive.ts';
 import type { Backend } from '../backends/backend.ts';
 import type { Budget } from '../core/budget.ts';
 import type { Event } from '../core/event.ts';
+import type { KnownFlapper } from '../core/flapper.ts';
 import type { RepositoryRef } from '../core/model.ts';
 import type { Keeps } from '../core/retention.ts';
 import type { Serving } from '../core/serving.ts';
@@ -17,6 +18,7 @@ export interface World {
   serving: Serving;
   /** Where submodules may come from beside public addresses. */
   submodules: SubmoduleRules;
+  flappers: FlapperLists;
   limits: { catchUpRunsPerMinute: number; building: number };
   /** What the ledger has of these keys. */
   facts(keys: string[]): Promise<Fact[]>;
@@ -38,6 +40,12 @@ export interface World {
   /** Between two writes of one installation. */
   writeSpacingMs: number;
   now(): Date;
+}
+
+/** The lists of known flappers that repositories may have. `file`: its path in each, or `none`. */
+export interface FlapperLists {
+  file: string;
+  parse(file: string, bytes: Uint8Array): { known: KnownFlapper[] } | { mistakes: string[] };
 }
 
 /** What came of it: events for the queue; `againMs`: it is not over, and due again then. */

@@ -4,6 +4,7 @@ import type { Backend } from '../backends/backend.ts';
 import { attemptId, attemptNumber, type JobObservation } from '../core/build.ts';
 import type { KeptOutput } from '../core/event.ts';
 import type { Build } from '../core/model.ts';
+import { readAttempt } from './tests.ts';
 
 /** Copy what a job has printed so far, and, when it is finished, seal its log and keep its artifacts. */
 export async function keepOutput(
@@ -18,7 +19,8 @@ export async function keepOutput(
   const log = await copyLog(backend, build.externalId!, job, archive, id, signal);
   const artifacts =
     job.state === 'finished' ? await keepArtifacts(backend, build.externalId!, job, archive, signal) : [];
-  return { externalName: job.name, number, log, artifacts };
+  const tests = job.state === 'finished' ? await readAttempt(archive, id, artifacts, signal) : undefined;
+  return { externalName: job.name, number, log, artifacts, ...(tests && { tests }) };
 }
 
 async function copyLog(

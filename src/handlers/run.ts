@@ -3,6 +3,7 @@ import type { Event, EventOf, RunEvent } from '../core/event.ts';
 import type { Run } from '../core/model.ts';
 import { advance, type RunContext, type RunStep, startRun } from '../core/run.ts';
 import { backendsFor, observingBackends } from '../core/serving.ts';
+import { readingsOf } from '../core/testlog-readings.ts';
 import { type HandlerContext, nothing, type Outcome } from './handler.ts';
 
 /** Runs: what a run is told moves it, and nothing else does. */
@@ -27,6 +28,9 @@ export async function onRunEvent(
   const isNewest = await mayOpenAgain(event, run, context);
   const step = advance(run, event, { ...runContext(context, backends), isNewest });
   await context.store.saveRun(step.run, run);
+  if (event.kind === 'build.observed') {
+    for (const reading of readingsOf(step.run, event, context.now)) await context.store.saveTests(reading);
+  }
   return { ...outcomeOf(step), events: [...chosenTold(event, run), ...testedTold(step.run, run)] };
 }
 
@@ -52,6 +56,12 @@ const runContext = ({ now, newId, serving }: HandlerContext, backends: string[])
   newId,
   backends,
   observing: observingBackends(serving),
+  flappers: {
+    known: serving.flappers.known,
+    offFor: serving.flappers.off,
+    rules: serving.policy,
+    retries: (backend) => serving.backends.some(({ name, retries }) => name === backend && retries === true),
+  },
 });
 
 const outcomeOf = (step: RunStep) => ({ effects: step.effects, events: [] });
