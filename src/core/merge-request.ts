@@ -81,7 +81,7 @@ export interface MergeFacts {
   pullRequest: LivePullRequest | 'gone';
   /** The newest of this subject and head, whatever became of it. */
   run?: Run;
-  policy: Pick<Policy, 'merge' | 'stale' | 'optional'>;
+  policy: Pick<Policy, 'merge' | 'stale' | 'optional' | 'flapped'>;
   /** The requester's, asked now. */
   requester: Permission;
   comment: CommentNow;
@@ -115,6 +115,7 @@ export type RefuseReason =
   | 'permission-lost'
   | 'no-jobs'
   | 'failed'
+  | 'flapped'
   | 'cancelled'
   | 'base-keeps-moving'
   | 'behind'

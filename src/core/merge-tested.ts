@@ -3,6 +3,7 @@ import { jobsOf } from './check.ts';
 import { matchesAny } from './globs.ts';
 import type { MergeDecision, MergeFacts, MergeRequest } from './merge-request.ts';
 import type { Build, Run } from './model.ts';
+import { flappedJobs } from './run-flappers.ts';
 
 /** The half of the merge gate that is about tests: has what was asked for passed, and does that still say something? */
 
@@ -23,7 +24,15 @@ export function notTested(request: MergeRequest, { run, policy }: MergeFacts): M
   const broken = run.builds.filter((build) => !isExplained(build)).map((build) => build.backend);
   // A run that ended otherwise than its builds did was ended by something else.
   const isWhole = run.verdict === verdictOf(run.builds);
-  return failed.length || broken.length || !isWhole ? refuse('failed', [...failed, ...broken]) : undefined;
+  if (failed.length || broken.length || !isWhole) return refuse('failed', [...failed, ...broken]);
+  const flapped = flappedJobs(run).filter((job) => required.some(({ id }) => id === job.id));
+  const isRefused = policy.flapped === 'refuse' && flapped.length > 0;
+  return isRefused
+    ? refuse(
+        'flapped',
+        flapped.map(({ name }) => name),
+      )
+    : undefined;
 }
 
 /** Numbers repeat from repository to repository, and a head can be that of several pull requests. */

@@ -110,6 +110,8 @@ export const refuseMessages: Record<RefuseReason, (names?: readonly string[]) =>
   'permission-lost': () => 'who asked for it may not write to the repository (any more)',
   'no-jobs': () => 'there was nothing to test, or nothing that has to pass, and that is no success',
   failed: (names) => about('these did not pass', names),
+  flapped: (names) =>
+    about('these passed at the second attempt only, and that does not count here (`policy.flapped`)', names),
   cancelled: () => 'the tests were cancelled',
   'base-keeps-moving': () => 'its base branch moves faster than the tests run',
   behind: () => 'the base branch wants pull requests to be up to date: update the branch and ask again',

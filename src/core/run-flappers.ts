@@ -10,9 +10,10 @@ import {
   type KnownFlapper,
   type RerunDecision,
 } from './flapper.ts';
+import { matchesAny } from './globs.ts';
 import { flapperMessages } from './messages-flappers.ts';
 import type { Build, Change, Job, Run } from './model.ts';
-import type { PolicyRule } from './policy.ts';
+import { type PolicyRule, policyFor } from './policy.ts';
 import { awaitingRetry, startingAnew } from './run-retry.ts';
 import type { TestFile } from './testlog.ts';
 import { testsBySteps } from './testlog-attempt.ts';
@@ -191,7 +192,9 @@ export function afterFailure(
   const { retries } = context.flappers!;
   const failed = builds.filter(({ verdict }) => verdict !== 'passed');
   const jobs = failed.flatMap((build) =>
-    failedJobs(build).map(({ id, attempt }) => ({ jobId: id, attempt, inPlace: retries(build.backend) })),
+    failedJobs(build)
+      .filter((job) => judgementOf(run, job)?.isFlapperOnly)
+      .map(({ id, attempt }) => ({ jobId: id, attempt, inPlace: retries(build.backend) })),
   );
   const rerun: Rerun = { jobs, files: decision.files };
   const again = new Map(
@@ -216,20 +219,22 @@ const failedJobs = (build: Build): Job[] => build.jobs.filter(({ verdict }) => v
 function decideForRun(
   run: Run,
   builds: readonly Build[],
-  { retries }: FlapperRules,
+  { retries, rules }: FlapperRules,
 ): { files: string[] } | NoRerun | undefined {
   const failed = builds.filter(({ verdict }) => verdict !== 'passed');
   const jobs = failed.flatMap(failedJobs);
   const judged = jobs.map((job) => judgementOf(run, job));
   if (judged.every((each) => !each)) return undefined;
   if (!judged.some((each) => each?.isFlapperOnly)) return { rerun: false, because: 'not-flappers-only' };
+  // Those that may fail keep nothing from running again.
+  const { optional } = policyFor(rules, branchOf(run.change));
   const others = [
-    ...jobs.filter((_, index) => !judged[index]?.isFlapperOnly).map(({ name }) => name),
+    ...jobs.filter(({ name }, at) => !judged[at]?.isFlapperOnly && !matchesAny(optional, name)).map(({ name }) => name),
     // The backend itself had trouble, of which no job knows.
     ...failed.filter((build) => build.verdict !== verdictOf(build.jobs)).map(({ backend }) => backend),
   ];
   if (others.length > 0) return { because: 'others-failed', jobs: others.slice(0, mostShown) };
-  const decisions = judged.map((each) => each!.decision);
+  const decisions = judged.flatMap((each) => (each?.isFlapperOnly ? each.decision : []));
   const denied = decisions.find((decision) => !decision.rerun);
   if (denied) return denied as NoRerun;
   // What has passed there would run again, too.

@@ -1,3 +1,4 @@
+import { toJson } from '../core/event.ts';
 import type { Attempt, Build, Change, Check, Job, Run, Source } from '../core/model.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 
@@ -70,6 +71,7 @@ function runRow(run: Run): Prisma.RunUncheckedCreateInput {
     previousId: orNull(run.previousId),
     supersededBySha: orNull(run.supersededBySha),
     ...(run.manifest && { manifest: run.manifest as unknown as Prisma.InputJsonObject }),
+    ...(run.flappers && { flappers: toJson(run.flappers) as unknown as Prisma.InputJsonObject }),
     createdAt: run.createdAt,
     finishedAt: orNull(run.finishedAt),
   };
@@ -168,6 +170,7 @@ export function runOf(record: RunRecord): Run {
     supersededBySha: some(record.supersededBySha),
     sources: record.sources.map(sourceOf),
     manifest: (record.manifest as unknown as Run['manifest'] | null) ?? undefined,
+    flappers: (record.flappers as unknown as Run['flappers'] | null) ?? undefined,
     builds: record.builds.map(buildOf),
     checks: record.checks.map(checkOf),
     createdAt: record.createdAt,

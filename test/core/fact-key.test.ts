@@ -88,7 +88,15 @@ class Known {
     mergeRequests: async () => [],
   } as unknown as Store;
 
-  serving = { owners: ['MoarVM'], watch: [], policy: [], git: [], stacks: [], flappers: { known: [], off: [] }, backends: [{ name: 'local' }] };
+  serving = {
+    owners: ['MoarVM'],
+    watch: [],
+    policy: [],
+    git: [],
+    stacks: [],
+    flappers: { known: [], off: [] },
+    backends: [{ name: 'local' }],
+  };
 
   async handle(event: Event, key: string): Promise<void> {
     const publicUrl = 'https://rcb.example';

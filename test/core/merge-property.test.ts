@@ -86,14 +86,14 @@ class World {
   overlap: Overlap | undefined;
   landed: MergeFacts['landed'];
   readonly seen = new Set<string>();
-  readonly policy: Pick<Policy, 'merge' | 'stale' | 'optional'>;
+  readonly policy: Pick<Policy, 'merge' | 'stale' | 'optional' | 'flapped'>;
   mergedBy: Wish | 'hand' | undefined;
   private isRunOnItsWay = false;
   private mergedAtSeconds = 0;
   private readonly untold: { at: Date; sawSha: string; baseRef: string }[] = [];
 
   constructor(stale: Policy['stale']) {
-    this.policy = { merge: 'merge', stale, optional: ['*/optional'] };
+    this.policy = { merge: 'merge', stale, optional: ['*/optional'], flapped: 'merge' };
     this.startRun();
     this.beginRun();
   }

@@ -88,6 +88,20 @@ const twoBuilds = (second: Parameters<typeof aBuild>[0], run: Partial<Run> = {})
   run: tested({ builds: [aBuild({ jobs: [aJob()] }), aBuild({ id: 'build2', backend: 'azure', ...second })], ...run }),
 });
 
+/** With a job beside it that passed at once. */
+const flapped = tested(
+  {
+    flappers: {
+      judged: [],
+      faults: [],
+      rerun: { jobs: [{ jobId: 'job1', attempt: 1, inPlace: true }], files: ['t/a.t'] },
+    },
+  },
+  [aJob({ attempt: 2 }), aJob({ id: 'job2', name: 'local / docs' })],
+);
+const failedTwice = [aBuild({ jobs: [aJob({ attempt: 2, verdict: 'failed' })], verdict: 'failed' })];
+const refusing = { policy: aPolicy({ flapped: 'refuse' }) };
+
 type Row = [title: string, facts: Partial<MergeFacts>, expected: string, wish?: Partial<MergeRequest>];
 
 const groups: Record<string, Row[]> = {
@@ -187,6 +201,16 @@ const groups: Record<string, Row[]> = {
       { ...optional, run: flaky('failed', 'error') },
       'refuse failed (local)',
     ],
+  ],
+  'a job passed at the second attempt only, after flappers': [
+    ['that counts', { run: flapped }, 'merge all-passed'],
+    ['policy.flapped does not want it', { ...refusing, run: flapped }, 'refuse flapped (local / test)'],
+    [
+      'and this job may fail',
+      { policy: { ...refusing.policy, optional: ['*/ test'] }, run: flapped },
+      'merge all-passed',
+    ],
+    ['it failed again', { run: { ...flapped, builds: failedTwice } }, 'refuse failed (local / test)'],
   ],
   'the base moved since the test': [
     ['what it gained is not known yet', { pullRequest: moved([]).pullRequest }, 'compare base-moved'],
