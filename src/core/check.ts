@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { retestFailedButton } from './command.ts';
-import { flapperNotes } from './flapper-notes.ts';
+import { type FlapperDetail, flapperNotes } from './flapper-notes.ts';
 import { messages } from './messages.ts';
 import { flapperMessages } from './messages-flappers.ts';
 import type { Check, Job, Run, Source } from './model.ts';
@@ -193,10 +193,16 @@ const fileNames = (run: Run, job: Pick<Job, 'id' | 'attempt'>): string[] =>
 /** How attempts failed where flappers are known: this stays to be read whatever became of it. */
 function flappers(run: Run, job?: Job): string {
   const notes = flapperNotes(run, job?.id).map(({ said, details }) =>
-    [escapeMarkdown(said), ...details.map((each) => `- ${escapeMarkdown(cutText(each, 500))}`)].join('\n'),
+    [escapeMarkdown(said), ...details.map(detailLine)].join('\n'),
   );
   return notes.slice(0, MOST_NOTES).join('\n\n');
 }
+
+const detailLine = ({ said, issue }: FlapperDetail): string =>
+  `- ${escapeMarkdown(cutText(said, 500))}${issue ? ` ([issue](${linkTarget(issue)}))` : ''}`;
+
+/** Brackets would end the link. */
+const linkTarget = (url: string): string => new URL(url).href.replaceAll('(', '%28').replaceAll(')', '%29');
 
 /** Passed, and not at once; or failed at both. Undefined: flappers had nothing to do with it. */
 function rerunTitle(run: Run, job: Job): string | undefined {

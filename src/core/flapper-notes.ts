@@ -9,8 +9,14 @@ export interface FlapperNote {
   jobId?: string;
   attempt?: number;
   said: string;
-  /** Of each failed file: what it was, and whether it is a flapper. */
-  details: string[];
+  /** Of each failed file what it was, and whether it is a flapper; and what else is in the way. */
+  details: FlapperDetail[];
+}
+
+/** `issue`: an http or https address, as the list has it. */
+export interface FlapperDetail {
+  said: string;
+  issue?: string;
 }
 
 const mostDetails = 20;
@@ -19,21 +25,26 @@ const mostDetails = 20;
 export function flapperNotes(run: Run, jobId?: string): FlapperNote[] {
   const { judged = [], faults = [] } = run.flappers ?? {};
   const own = judged.filter((each) => jobId === undefined || each.jobId === jobId);
-  const lists: FlapperNote[] = faults.length > 0 ? [{ said: words.listBroken, details: faults }] : [];
+  const lists: FlapperNote[] = faults.length > 0 ? [{ said: words.listBroken, details: faults.map(saying) }] : [];
   return [...lists, ...own.map((each) => noteOf(run, each))];
 }
 
 function noteOf(run: Run, judged: JudgedAttempt): FlapperNote {
   const { jobId, job, attempt, files, obstacles } = judged;
-  const others = obstacles.filter(({ because }) => because !== 'not-a-flapper').map(words.obstacle);
+  const others = obstacles
+    .filter(({ because }) => because !== 'not-a-flapper')
+    .map((each) => saying(words.obstacle(each)));
   const details = [...files.map(fileWords), ...others].slice(0, mostDetails);
   return { jobId, attempt, said: words.attemptJudged(job, attempt, whatFollowed(run, judged)), details };
 }
 
-const fileWords = (judged: FileJudgement): string => {
-  const known = judged.isKnown ? words.knownFlapper(judged.entry.issue) : words.notKnown(judged.reason);
-  return `${judged.file.name} (${words.failureOf(judged.file)}): ${known}`;
-};
+const saying = (said: string): FlapperDetail => ({ said });
+
+function fileWords(judged: FileJudgement): FlapperDetail {
+  const known = judged.isKnown ? words.knownFlapper(undefined) : words.notKnown(judged.reason);
+  const said = `${judged.file.name} (${words.failureOf(judged.file)}): ${known}`;
+  return judged.isKnown && judged.entry.issue ? { said, issue: judged.entry.issue } : { said };
+}
 
 function whatFollowed({ state, flappers }: Run, { jobId, attempt, isFlapperOnly, decision }: JudgedAttempt): string {
   if (flappers?.rerun?.jobs.some((job) => job.jobId === jobId && job.attempt === attempt)) return words.wasRerun;

@@ -103,18 +103,18 @@ export function stepReader(): StepReader {
 }
 
 /** By steps, where the job tells which of them failed. Result files are of no step: they are the one's that failed, if it
- *  is one. */
+ *  is one. Of files that passed no line is kept. */
 export function testsBySteps(tests: AttemptTests, failedSteps: readonly string[] | undefined): JobTests[] {
   if (!failedSteps || failedSteps.length === 0) return [{ results: resultsOf(tests) }];
   const only = failedSteps.length === 1 ? failedSteps[0] : undefined;
   const stepAt = (line: number | undefined): string | undefined =>
     line === undefined ? only : tests.steps?.findLast((step) => step.line <= line)?.name;
-  const { files, unreadable, otherFailures, lines } = resultsOf(tests);
+  const { unreadable, otherFailures, lines } = resultsOf(tests);
   const all = new Set([...failedSteps, ...(tests.steps ?? []).map(({ name }) => name), undefined]);
   const told = [...all].map((step): JobTests => {
     const isOf = (line: number | undefined): boolean => stepAt(line) === step;
     const results: TestResults = {
-      files: files.filter((file) => isOf(file.summaryLine ?? file.line)),
+      files: tests.failed.filter((file) => isOf(file.summaryLine ?? file.line)),
       unreadable: unreadable.filter(({ line }) => isOf(line)),
       otherFailures: otherFailures.filter(({ line }) => isOf(line)),
       lines,
