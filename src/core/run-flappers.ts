@@ -166,11 +166,22 @@ export const judgementOf = (run: Run, job: Pick<Job, 'id' | 'attempt'>): JudgedA
 
 /** It may run again when the other jobs have ended: until then nobody should call it failed. */
 export const isHeld = (run: Run, job: Job): boolean =>
-  run.state !== 'finished' && job.state === 'finished' && judgementOf(run, job)?.decision.rerun === true;
+  run.state !== 'finished' &&
+  job.state === 'finished' &&
+  !run.flappers?.rerun &&
+  judgementOf(run, job)?.decision.rerun === true;
 
 /** The job's attempt is the one that was made because flappers had failed the one before, or a later one. */
 export const rerunOf = ({ flappers }: Pick<Run, 'flappers'>, job: Pick<Job, 'id' | 'attempt'>): RerunJob | undefined =>
   flappers?.rerun?.jobs.find(({ jobId, attempt }) => jobId === job.id && attempt < job.attempt);
+
+/** What has ended goes on, by our own wish, under the same id at its backend. */
+export const isAgainInPlace = (run: Run, { id, externalId }: Build): boolean =>
+  run.builds.some((build) => build.id === id && build.state !== 'finished' && build.externalId === externalId);
+
+/** How often it was started because the infrastructure lost it, or for the first time. */
+export const startsOf = (run: Run, { attempt, jobs }: Build): number =>
+  attempt - (jobs.some((job) => rerunOf(run, job)?.inPlace === false) ? 1 : 0);
 
 /** Jobs that passed, and not at their first attempt: flappers had failed that. */
 export const flappedJobs = (run: Run): Job[] =>
@@ -234,6 +245,8 @@ function decideForRun(
     ...failed.filter((build) => build.verdict !== verdictOf(build.jobs)).map(({ backend }) => backend),
   ];
   if (others.length > 0) return { because: 'others-failed', jobs: others.slice(0, mostShown) };
+  // An attempt that nobody made is known as the one before, which was to be run again.
+  if (run.flappers?.rerun) return { rerun: false, because: 'run-before' };
   const decisions = judged.flatMap((each) => (each?.isFlapperOnly ? each.decision : []));
   const denied = decisions.find((decision) => !decision.rerun);
   if (denied) return denied as NoRerun;

@@ -11,8 +11,9 @@ import {
   afterFailure,
   type FlapperRules,
   flappedFiles,
+  isAgainInPlace,
   type NoRerun,
-  rerunOf,
+  startsOf,
   withJudgements,
 } from './run-flappers.ts';
 import { endBuild, endJob, mergeJobs, requeued } from './run-jobs.ts';
@@ -279,10 +280,6 @@ function onObserved(run: Run, event: Extract<RunEvent, { kind: 'build.observed' 
   return isOver ? { run: next.run, effects: [...next.effects, ...releaseEffects(run, build)] } : next;
 }
 
-/** What has ended goes on, by our own wish, under the same id at its backend. */
-const isAgainInPlace = (run: Run, { id, externalId }: Build): boolean =>
-  run.builds.some((build) => build.id === id && build.state !== 'finished' && build.externalId === externalId);
-
 function endOf(build: Build, observation: Exclude<JsonOf<BuildObservation>, { state: 'lost' }>, now: Date): Build {
   // A job whose end was never told must not look like anything but an error.
   const jobs = build.jobs
@@ -317,10 +314,6 @@ function onLost(run: Run, build: Build, why: string, context: RunContext): RunSt
   };
   return { run: withBuild(run, again), effects: [startEffect(run, again), ...releaseEffects(run, build)] };
 }
-
-/** How often it was started because the infrastructure lost it, or for the first time. */
-const startsOf = (run: Run, { attempt, jobs }: Build): number =>
-  attempt - (jobs.some((job) => rerunOf(run, job)?.inPlace === false) ? 1 : 0);
 
 function onEnded(run: Run, event: Extract<RunEvent, { kind: 'run.ended' }>, context: RunContext): RunStep {
   if (run.state === 'finished') return still(run);
