@@ -7,6 +7,7 @@ import { type KeptOutput, type ResolvedSource, toJson } from '../../src/core/eve
 import { messages } from '../../src/core/messages.ts';
 import type { Run, RunManifest, RunState } from '../../src/core/model.ts';
 import { advance, type RunContext, startRun } from '../../src/core/run.ts';
+import type { AttemptTests } from '../../src/core/testlog-kept.ts';
 import { type RunRows, rowsOf, runOf } from '../../src/store/run-rows.ts';
 import {
   aPull,
@@ -57,9 +58,17 @@ const job = fc.record(
   { requiredKeys: ['name', 'attempt', 'state'] },
 );
 
+const testsThat = (name: string): AttemptTests => ({
+  passed: [],
+  failed: [{ name, outcome: 'failed', failedCount: 1, failed: [], todoPassed: [], parseErrors: [] }],
+  unreadable: [],
+  otherFailures: [],
+});
+
 const kept: fc.Arbitrary<KeptOutput> = fc.record({
   externalName: jobName,
   number: attempt,
+  tests: fc.constantFrom(undefined, testsThat('t/flap.t'), testsThat('t/flap.t'), testsThat('t/real.t')),
   log: fc.constantFrom(undefined, { bytes: 9, lines: 2 }, { bytes: 9, lines: 2, sha256: 'ee' }),
   artifacts: fc.subarray([{ name: 'core', size: 3, sha256: 'dd' }]),
 });
@@ -134,9 +143,25 @@ const ending: fc.Arbitrary<RunEventToSend> = fc.oneof(
   ),
   fc.record({ kind: fc.constant('effect.failed' as const), effect, target, why: words }),
 );
+/** Its one job failed by a flapper, at its first attempt or a later one. */
+const flappedBuild = fc.record({ buildId, attempt, number: fc.integer({ min: 1, max: 3 }) }).map(
+  ({ buildId, attempt, number }): RunEventToSend => ({
+    kind: 'build.observed',
+    buildId,
+    attempt,
+    observation: {
+      state: 'finished',
+      digest: 'd',
+      jobs: [seenJob({ name: 'one', attempt: number, state: 'finished', verdict: 'failed' })],
+    },
+    kept: [{ externalName: 'one', number: attempt - 1 + number, artifacts: [], tests: testsThat('t/flap.t') }],
+  }),
+);
+
 /** Mostly news of builds, seldom an end: most stories reach `building` and end by their builds. */
 const anyEvent: fc.Arbitrary<RunEventToSend> = fc.oneof(
   { weight: 8, arbitrary: observed },
+  { weight: 3, arbitrary: flappedBuild },
   { weight: 3, arbitrary: told },
   { weight: 1, arbitrary: ending },
 );
@@ -188,7 +213,9 @@ function play(
   look: (before: Run, after: Run, effects: ReturnType<typeof advance>['effects']) => void,
 ): Run {
   const ids = counter();
-  const context: RunContext = { now: later(500), newId: ids, backends };
+  const retries = (name: string): boolean => name === 'azure';
+  const flappers = { known: [{ name: 't/flap.t' }], offFor: [], rules: [], retries };
+  const context: RunContext = { now: later(500), newId: ids, backends, flappers };
   const request = pull ? aRequest({ change: aPull({ fork: true }), hold }) : aRequest({ hold });
   let { run } = startRun('01RUN', request, context);
   for (const event of events) {
@@ -316,11 +343,38 @@ test('names of jobs and of checks are unique within a run, attempts of a job are
           numbers,
           [...new Set(numbers)].sort((one, other) => one - other),
         );
-        assert.equal(each.attempt, numbers.at(-1));
+        // A flapper's next attempt is counted before anybody tells of it.
+        assert.ok(each.attempt === numbers.at(-1) || (run.flappers?.rerun && each.attempt > (numbers.at(-1) ?? 0)));
       }
     }),
     runs,
   );
+});
+
+test('flappers make a run’s jobs run again once at most, and end nothing that goes on', () => {
+  let reruns = 0;
+  fc.assert(
+    fc.property(start, anyStory, (begin, events) => {
+      play(begin, events, (before, after, effects) => {
+        const isRerun = after.flappers?.rerun && !before.flappers?.rerun;
+        if (before.flappers?.rerun) assert.deepEqual(after.flappers?.rerun, before.flappers.rerun);
+        const asked = effects.some(({ kind }) => kind === 'build.retry');
+        assert.ok(!asked || isRerun, 'jobs run again for flappers only, and once');
+        if (!isRerun) return;
+        reruns += 1;
+        assert.equal(after.state, 'building');
+        assert.ok(after.builds.some(({ state }) => state === 'queued'));
+        // A check that was completed would have to be reopened, which GitHub does not do.
+        for (const check of before.checks.filter(({ externalId }) => externalId)) {
+          const now = after.checks.find(({ id }) => id === check.id)!;
+          const wasCompleted = checkContent(before, check, '').status === 'completed';
+          assert.ok(!wasCompleted || !now.externalId || checkContent(after, now, '').status === 'completed');
+        }
+      });
+    }),
+    runs,
+  );
+  assert.ok(reruns > 10, `there were ${reruns}`);
 });
 
 /** As Prisma answers rows: nested, with null for what is not there, and bigint where the column is one. */
