@@ -17,6 +17,7 @@ import { isServedRepository, type Serving } from './core/serving.ts';
 import { type Database, isDatabaseAway, openDatabase } from './database/database.ts';
 import { applyMigrations, pendingMigrations } from './database/migrate.ts';
 import type { FlapperLists } from './effects/effect.ts';
+import { openLogTests } from './effects/log-tests.ts';
 import type { Forge } from './forge/forge.ts';
 import type { ForgeApp } from './forge/forge-app.ts';
 import { openPlainGit } from './forge/git/git.ts';
@@ -173,6 +174,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
       backend: (name) => backends.get(name),
       sources,
       archive,
+      logTests: openLogTests(archive),
       retention: { keep: config.retention, store: openRetentionStore(database.prisma) },
       publicUrl,
       writeSpacingMs: config.limits.writeSpacing,

@@ -9,6 +9,7 @@ import { openDiskArchive } from '../../src/archive/disk.ts';
 import type { Backend } from '../../src/backends/backend.ts';
 import { attemptId, attemptNumber, type JobObservation } from '../../src/core/build.ts';
 import type { Build } from '../../src/core/model.ts';
+import { openLogTests } from '../../src/effects/log-tests.ts';
 import { keepOutput } from '../../src/effects/logs.ts';
 
 const [dir, file, buildId] = process.argv.slice(2) as [string, string, string];
@@ -23,7 +24,13 @@ const job: JobObservation = { name: 'bench', attempt: 1, state: 'finished', verd
 
 const idleBytes = process.memoryUsage.rss();
 const begun = performance.now();
-const { log } = await keepOutput(backend, build, job, archive, new AbortController().signal);
+const { log } = await keepOutput(
+  backend,
+  build,
+  job,
+  { archive, logTests: openLogTests(archive) },
+  new AbortController().signal,
+);
 const seconds = (performance.now() - begun) / 1_000;
 const id = attemptId(build.id, job.name, attemptNumber(build, job));
 process.send!({ seconds, id, lines: log!.lines, idleBytes, peakBytes: await peakMemory() });

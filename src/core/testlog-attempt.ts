@@ -1,7 +1,6 @@
 import type { JobTests } from './flapper.ts';
 import { type TestFile, type TestResults, unmangle } from './testlog.ts';
 import type { AttemptTests, LogStep } from './testlog-kept.ts';
-import { bareLine } from './testlog-lines.ts';
 
 /**
  * What the log and the result files of one attempt tell together: small enough for an event, and taken apart again by the
@@ -86,6 +85,7 @@ function fitting<T>(all: T[], most: number, room: number, sizeOf: (one: T) => nu
 const STEP = /^##\[section\]Starting: (.{1,200})$/;
 
 export interface StepReader {
+  /** `text`: bare. */
   line(text: string, number: number): void;
   steps: LogStep[];
 }
@@ -95,8 +95,7 @@ export function stepReader(): StepReader {
   return {
     steps,
     line(text, line) {
-      // Most lines are no marks: looking is cheaper than matching.
-      const name = text.includes('##[section]') && STEP.exec(bareLine(text))?.[1]?.trim();
+      const name = STEP.exec(text)?.[1]?.trim();
       if (name && steps.length < mostSteps) steps.push({ name, line });
     },
   };

@@ -74,4 +74,7 @@ export function lastWriting(line: string): string {
 }
 
 /** A line as the test harness wrote it: no colours, none of the backend's prefixes, no white space at its end. */
-export const bareLine = (line: string): string => stripAnsi(line).replace(PREFIX, '').trimEnd();
+export function bareLine(line: string): string {
+  const text = stripAnsi(line);
+  return (/^[\d[]/.test(text) ? text.replace(PREFIX, '') : text).trimEnd();
+}

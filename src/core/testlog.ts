@@ -24,15 +24,19 @@ export interface TestReader {
   end(): TestResults;
 }
 
+type LineReader = (text: string, number: number) => void;
+
 /** `tap`: the whole input is the TAP stream of the test file with this name. Without it: a log, in which runs of
- *  `prove` are looked for. JUnit files are read by `readJunit`. */
-export function readTests({ tap }: { tap?: string } = {}): TestReader {
+ *  `prove` are looked for. JUnit files are read by `readJunit`. `alsoLine`: somebody else who looks at each line, bare. */
+export function readTests({ tap, alsoLine }: { tap?: string; alsoLine?: LineReader } = {}): TestReader {
   const files = testFiles();
   const reader = tap === undefined ? logReader(files) : tapReader(testFileName(tap), files);
   let lines = 0;
   const read = (text: string): void => {
     lines += 1;
-    reader.line(bareLine(text), lines);
+    const bare = bareLine(text);
+    reader.line(bare, lines);
+    alsoLine?.(bare, lines);
   };
   const splitter = splitLines(read);
   return {

@@ -31,8 +31,12 @@ const ANSI = new RegExp(
   'g',
 );
 
+const UNSEEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/;
+const UNSEEN_ALL = new RegExp(UNSEEN, 'g');
+
 /** Plain text of terminal output: no escape sequences, no control characters but newline and tab, and none that turn
  *  the direction of what follows. */
 export function stripAnsi(text: string): string {
-  return text.replace(ANSI, '').replace(/[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069]/g, '');
+  // Most lines have nothing of it, and are looked at once.
+  return UNSEEN.test(text) ? text.replace(ANSI, '').replace(UNSEEN_ALL, '') : text;
 }

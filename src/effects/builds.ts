@@ -212,7 +212,7 @@ async function keepOutputs(
       ?.attempts.find((each) => each.number === attemptNumber(build, job));
     // Archived and told before: it does not change any more.
     if (job.state === 'queued' || before?.state === 'finished') continue;
-    kept.push(await keepOutput(backend, build, job, world.archive, signal));
+    kept.push(await keepOutput(backend, build, job, world, signal));
   }
   return kept;
 }

@@ -11,6 +11,7 @@ import type { ForgeApp, SentHook } from '../forge/forge-app.ts';
 import type { Cursor, Fact, Told } from '../queue/queue.ts';
 import type { Sources, SubmoduleRules } from '../sources/sources.ts';
 import type { Knowledge, RetentionStore } from '../store/store.ts';
+import type { LogTests } from './log-tests.ts';
 
 /** What performing an effect may use: the world, through its ports, and the store for reading. */
 export interface World {
@@ -35,6 +36,8 @@ export interface World {
   backend(name: string): Backend | undefined;
   sources: Sources;
   archive: Archive;
+  /** Of logs that grow. */
+  logTests: LogTests;
   retention: { keep: Keeps; store: RetentionStore };
   publicUrl: string;
   /** Between two writes of one installation. */

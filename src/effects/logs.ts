@@ -4,23 +4,28 @@ import type { Backend } from '../backends/backend.ts';
 import { attemptId, attemptNumber, type JobObservation } from '../core/build.ts';
 import type { KeptOutput } from '../core/event.ts';
 import type { Build } from '../core/model.ts';
+import type { LogTests } from './log-tests.ts';
 import { readAttempt } from './tests.ts';
 
-/** Copy what a job has printed so far, and, when it is finished, seal its log and keep its artifacts. */
+/** Copy what a job has printed so far, and, when it is finished, seal its log, keep its artifacts, and read its tests. */
 export async function keepOutput(
   backend: Backend,
   build: Build,
   job: JobObservation,
-  archive: Archive,
+  { archive, logTests }: { archive: Archive; logTests: LogTests },
   signal: AbortSignal,
 ): Promise<KeptOutput> {
   const number = attemptNumber(build, job);
   const id = attemptId(build.id, job.name, number);
   const log = await copyLog(backend, build.externalId!, job, archive, id, signal);
-  const artifacts =
-    job.state === 'finished' ? await keepArtifacts(backend, build.externalId!, job, archive, signal) : [];
-  const tests = job.state === 'finished' ? await readAttempt(archive, id, artifacts, signal) : undefined;
-  return { externalName: job.name, number, log, artifacts, ...(tests && { tests }) };
+  const about = { externalName: job.name, number, log };
+  if (job.state !== 'finished') {
+    await logTests.catchUp(id, signal);
+    return { ...about, artifacts: [] };
+  }
+  const artifacts = await keepArtifacts(backend, build.externalId!, job, archive, signal);
+  const tests = await readAttempt({ archive, logTests }, id, artifacts, signal);
+  return { ...about, artifacts, ...(tests && { tests }) };
 }
 
 async function copyLog(

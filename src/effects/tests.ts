@@ -1,51 +1,25 @@
 import type { Archive } from '../archive/archive.ts';
 import type { KeptOutput } from '../core/event.ts';
 import { readTests, type TestResults } from '../core/testlog.ts';
-import { attemptTests, stepReader } from '../core/testlog-attempt.ts';
+import { attemptTests } from '../core/testlog-attempt.ts';
 import { readJunit } from '../core/testlog-junit.ts';
-import type { AttemptTests, LogStep } from '../core/testlog-kept.ts';
-import { splitLines } from '../core/testlog-lines.ts';
-
-/**
- * The tests of a finished attempt. They are read from the archive, not on the way into it: there secrets are masked, and it
- * does not matter in how many looks, and by which process, the log was copied. One pass, and memory for what is found.
- */
+import type { AttemptTests } from '../core/testlog-kept.ts';
+import type { LogTests } from './log-tests.ts';
 
 /** Of result files: as many and as large as those of rakudo, whose 1,400 test files have one each, several times over. */
 const mostFiles = 5_000;
 const mostOfFile = 8 * 1024 * 1024;
 const mostOfFiles = 128 * 1024 * 1024;
 
+/** The tests of a finished attempt, from its log and from the result files among its artifacts. */
 export async function readAttempt(
-  archive: Archive,
+  { archive, logTests }: { archive: Archive; logTests: LogTests },
   id: string,
   artifacts: KeptOutput['artifacts'],
   signal: AbortSignal,
 ): Promise<AttemptTests | undefined> {
-  const log = await readLog(archive, id, signal);
+  const log = await logTests.finish(id, signal);
   return attemptTests(log.results, await readResultFiles(archive, artifacts, signal), log.steps);
-}
-
-async function readLog(
-  archive: Archive,
-  id: string,
-  signal: AbortSignal,
-): Promise<{ results: TestResults; steps: LogStep[] }> {
-  const tests = readTests();
-  const marks = stepReader();
-  let lines = 0;
-  const splitter = splitLines((text) => {
-    lines += 1;
-    marks.line(text, lines);
-    tests.line(text);
-  });
-  const reader = await archive.readLog(id);
-  for await (const chunk of reader?.stream() ?? []) {
-    signal.throwIfAborted();
-    splitter.push(chunk as Buffer);
-  }
-  splitter.end();
-  return { results: tests.end(), steps: marks.steps };
 }
 
 const JUNIT = /\.xml$/i;

@@ -9,6 +9,7 @@ import { NOT_KEPT } from '../../src/backends/azure/artifacts.ts';
 import type { AzureBackend } from '../../src/backends/azure/azure.ts';
 import { BackendError, type JobObservation } from '../../src/backends/backend.ts';
 import { attemptId } from '../../src/core/build.ts';
+import { openLogTests } from '../../src/effects/log-tests.ts';
 import { keepOutput } from '../../src/effects/logs.ts';
 import { jobsOf, logOf, never } from '../contracts/backend.ts';
 import { zipOf } from '../standins/azure/zip.ts';
@@ -94,7 +95,8 @@ describe("a job's log on Azure", { concurrency: 3 }, () => {
       const backend = bench.open({ timestamps: 'strip' });
       const build = await bench.started(backend);
       const ours = aBuild({ externalId: build.id });
-      const keep = async () => keepOutput(backend, ours, await jobOf(backend, build.id), archive, never);
+      const keep = async () =>
+        keepOutput(backend, ours, await jobOf(backend, build.id), { archive, logTests: openLogTests(archive) }, never);
       const job = build.job('Linux').step('Build').print('one', 'the word is sesame-open', 'sesame-');
       const first = await keep();
       assert.equal(first.log?.lines, 3);

@@ -7,6 +7,7 @@ import { test } from 'node:test';
 import { openDiskArchive } from '../../src/archive/disk.ts';
 import type { Backend } from '../../src/backends/backend.ts';
 import { attemptId } from '../../src/core/build.ts';
+import { openLogTests } from '../../src/effects/log-tests.ts';
 import { keepOutput } from '../../src/effects/logs.ts';
 import { aBuild } from '../support/builders.ts';
 
@@ -21,7 +22,13 @@ test('a finished job’s log is read to its end, although the count of its bytes
     } as unknown as Backend;
     const build = aBuild({ externalId: 'x' });
     const job = { name: 'test', attempt: 1, state: 'finished', verdict: 'failed', logBytes: 0 } as const;
-    const kept = await keepOutput(backend, build, job, archive, new AbortController().signal);
+    const kept = await keepOutput(
+      backend,
+      build,
+      job,
+      { archive, logTests: openLogTests(archive) },
+      new AbortController().signal,
+    );
     assert.deepEqual([kept.log?.bytes, kept.log?.lines], [16, 1]);
     const reader = await archive.readLog(attemptId(build.id, 'test', 1));
     assert.equal((await reader!.lineRange(1, 1))[0]?.text, 'said at the last');

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { readTests, type TestFile, type TestResults } from '../../src/core/testlog.ts';
 import { attemptTests, stepReader, testsBySteps } from '../../src/core/testlog-attempt.ts';
 import { readJunit } from '../../src/core/testlog-junit.ts';
+import { bareLine } from '../../src/core/testlog-lines.ts';
 import { proveLog } from '../support/prove-log.ts';
 
 /** What the log and the result files of one attempt tell together. */
@@ -15,7 +16,7 @@ function readLog(lines: string[]): TestResults {
 
 function stepsIn(lines: string[]) {
   const reader = stepReader();
-  for (const [index, line] of lines.entries()) reader.line(line, index + 1);
+  for (const [index, line] of lines.entries()) reader.line(bareLine(line), index + 1);
   return reader.steps;
 }
 
