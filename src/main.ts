@@ -214,8 +214,8 @@ const servingOf = (config: Config, backends: Map<string, Backend>) => {
 
 const flapperLists = ({ flappers }: Pick<Config, 'flappers'>): FlapperLists => ({
   file: flappers.file,
-  parse: (file, bytes) => {
-    const list = parseFlapperFile(file, bytes);
+  parse: (where, bytes) => {
+    const list = parseFlapperFile(where, bytes);
     return 'mistakes' in list ? { mistakes: list.mistakes.map(formatMistake) } : list;
   },
 });

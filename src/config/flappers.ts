@@ -19,7 +19,7 @@ import { formatPath, type Path, parseYamlFile, type YamlFile } from './yaml-file
 export const mostFlappers = 1_000;
 
 /** Whoever lists every file lists none: a failure would never count at its first time. */
-const ANY_FILE = ['any.t', 't/any.t', 't/any/file.t'];
+const ANY_FILE = ['0q9z.t', 't/0q9z.t', 't/0q9z/0q9z.t'];
 
 const nameExpected = 'the path of a test file, or a glob that does not stand for all of them';
 const name = text(nameExpected, /^(?![./\\])[^\p{Cc}\\]+$/u).refine((given) => !ANY_FILE.some(isIn(given)), {

@@ -48,7 +48,8 @@ export interface World {
 /** The lists of known flappers that repositories may have. `file`: its path in each, or `none`. */
 export interface FlapperLists {
   file: string;
-  parse(file: string, bytes: Uint8Array): { known: KnownFlapper[] } | { mistakes: string[] };
+  /** `where`: for the words of a mistake. */
+  parse(where: string, bytes: Uint8Array): { known: KnownFlapper[] } | { mistakes: string[] };
 }
 
 /** What came of it: events for the queue; `againMs`: it is not over, and due again then. */

@@ -36,9 +36,8 @@ async function readList(place: ListPlace, world: World, signal: AbortSignal): Pr
     const read = await readPlace(place, world, signal);
     if (read.kind === 'missing') return { known: [], faults: [] };
     if (read.kind !== 'file') return { known: [], faults: [flapperMessages.listIs(where, read.kind)] };
-    const list = parse(file, read.bytes);
-    if ('mistakes' in list)
-      return { known: [], faults: list.mistakes.slice(0, MOST_FAULTS).map((each) => `${where}: ${each}`) };
+    const list = parse(where, read.bytes);
+    if ('mistakes' in list) return { known: [], faults: list.mistakes.slice(0, MOST_FAULTS) };
     return { known: list.known.map((entry) => inRepository(entry, place)), faults: [] };
   } catch (error) {
     if (!(error instanceof SourceError) || error.retry) throw error;
