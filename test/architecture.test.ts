@@ -59,6 +59,7 @@ const PORTS = [
   'sources/sources.ts',
   'site/reader.ts',
   'site/reader-runs.ts',
+  'site/reader-tests.ts',
 ];
 
 /** Small things that anybody may use: the time and the log. */

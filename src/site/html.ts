@@ -17,7 +17,7 @@ export interface PageContext {
 export interface PageOptions {
   title: string;
   /** Which entry of the navigation is the current one. */
-  section?: 'runs' | 'ledger' | 'service';
+  section?: 'runs' | 'flappers' | 'ledger' | 'service';
   /** Seconds; for readers without JavaScript. */
   refresh?: number;
   scripts?: ('site.js' | 'log.js')[];
@@ -45,6 +45,7 @@ ${(options.scripts ?? ['site.js']).map((name) => fragment`<script src="${context
 <a class="brand" href="/">${icon('brand')}RCB</a>
 <nav aria-label="Site">
 ${link('runs', '/runs', 'Runs')}
+${link('flappers', '/flappers', 'Flappers')}
 ${link('ledger', '/ledger', 'Ledger')}
 ${link('service', '/service', 'Service')}
 ${context.demoUrl ? fragment`<a class="tab" href="${context.demoUrl}">Demo</a>` : ''}

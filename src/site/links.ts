@@ -13,6 +13,10 @@ export const apiRunPath = (runId: string): string => `/api/runs/${part(runId)}`;
 export const jobPath = (runId: string, jobId: string): string => `${runPath(runId)}/jobs/${part(jobId)}`;
 export const jobLogPath = (runId: string, jobId: string): string => `${jobPath(runId, jobId)}/log.txt`;
 export const jobLinesPath = (runId: string, jobId: string): string => `${jobPath(runId, jobId)}/lines`;
+/** A line of a log, with some before it. */
+export const logLinePath = (runId: string, jobId: string, line: number, attempt?: number): string =>
+  `${withQuery(jobPath(runId, jobId), { from: line > 100 ? line - 100 : undefined, attempt })}#L${line}`;
+export const flapperFilePath = (name: string): string => `/flappers/file?name=${part(name)}`;
 export const factPath = (key: string): string => `/ledger/fact?key=${part(key)}`;
 
 /** A word of a command line that a person copies into a shell: whatever a branch is called, it stays one word. */

@@ -1,21 +1,21 @@
 import { z } from 'zod';
 
 /** What the address bar may say, page by page. A form sends empty fields: they count as absent. */
-const absentWhenEmpty = <T extends z.ZodType>(schema: T) =>
+export const absentWhenEmpty = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (value === '' ? undefined : value), schema.optional());
 
 /** What a person writes: blanks around it mean nothing. */
 const absentWhenBlank = <T extends z.ZodType>(schema: T) =>
   z.preprocess((value) => (typeof value === 'string' ? value.trim() || undefined : value), schema.optional());
 
-const positive = (what: string, max: number) =>
+export const positive = (what: string, max: number) =>
   z.coerce
     .number(`${what} must be a number`)
     .int(`${what} must be a whole number`)
     .min(1, `${what} must be at least 1`)
     .max(max, `${what} must be at most ${max}`);
 
-const key = (what: string) =>
+export const key = (what: string) =>
   z
     .string(`${what} must be given`)
     .max(500, `${what} is longer than 500 characters`)
@@ -30,7 +30,7 @@ const RUN_STATES = ['waiting', 'resolving', 'packing', 'building', 'finished'] a
 const RUN_VERDICTS = ['passed', 'failed', 'error', 'cancelled', 'superseded'] as const;
 const FACT_STATES = ['pending', 'running', 'done', 'parked'] as const;
 
-const oneOf = <const T extends readonly [string, ...string[]]>(what: string, words: T) =>
+export const oneOf = <const T extends readonly [string, ...string[]]>(what: string, words: T) =>
   z.enum(words, `${what} must be one of ${words.join(', ')}`);
 
 const TOLD_BY = ['hook', 'poll', 'both'] as const;

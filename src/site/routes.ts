@@ -3,9 +3,12 @@ import { getRequestListener } from '@hono/node-server';
 import { Hono } from 'hono';
 import type { Clock } from '../clock.ts';
 import { apiFact, apiRun, apiTotals } from './api.ts';
+import { apiFailures } from './api-failures.ts';
 import { type AssetName, type Assets, loadAssets } from './assets.ts';
 import { contentDisposition, DOWNLOAD_POLICY, findDownload, sendStream } from './downloads.ts';
+import { failuresView } from './failures-view.ts';
 import { addErrors } from './faults.ts';
+import { addFlappers } from './flapper-routes.ts';
 import { forgeLinks } from './links.ts';
 import { addLogs } from './log-routes.ts';
 import { factPage } from './pages/fact.ts';
@@ -49,6 +52,7 @@ export function createSite(options: SiteOptions): Site {
   addLogs(site, options, show);
   addDownloads(site, options);
   addLedger(site, options, show);
+  addFlappers(site, options, show);
   addService(site, options, show);
   addApi(site, options);
   addErrors(site, options, show);
@@ -93,7 +97,7 @@ function addAssets(site: Site, assets: Assets): void {
   );
 }
 
-function addRuns(site: Site, { reader, limits }: SiteOptions, show: Show): void {
+function addRuns(site: Site, { reader, limits, archive, knownFlappers = [] }: SiteOptions, show: Show): void {
   const list = async (c: SiteContext) => {
     const query = parseQuery(runsQuery, c.req.query());
     const { before, limit = RUNS_PER_PAGE, ...filter } = query;
@@ -109,12 +113,14 @@ function addRuns(site: Site, { reader, limits }: SiteOptions, show: Show): void 
   site.get('/runs/:id', async (c) => {
     const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
-    const [others, wishes, timeline] = await Promise.all([
+    const [others, wishes, timeline, failed] = await Promise.all([
       reader.runsOfSubject(run.subject, IN_BOX),
       run.kind === 'pull-request' ? reader.mergeWishes(run.subject, IN_BOX) : [],
       reader.timeline(run, TIMELINE_ROWS),
+      reader.failuresOf(run),
     ]);
-    return respond(c, runPage(show(), { run, others, wishes, timeline }));
+    const failures = await failuresView(run, failed, knownFlappers, archive);
+    return respond(c, runPage(show(), { run, others, wishes, timeline, failures }));
   });
 }
 
@@ -206,7 +212,7 @@ function addService(site: Site, options: SiteOptions, show: Show): void {
   });
 }
 
-function addApi(site: Site, { reader, publicUrl, clock }: SiteOptions): void {
+function addApi(site: Site, { reader, publicUrl, clock, knownFlappers = [] }: SiteOptions): void {
   const base = publicUrl.replace(/\/+$/, '');
   site.get('/api/runs', async (c) => {
     const { before, limit = RUNS_PER_PAGE, ...filter } = parseQuery(runsQuery, c.req.query());
@@ -216,7 +222,8 @@ function addApi(site: Site, { reader, publicUrl, clock }: SiteOptions): void {
   site.get('/api/runs/:id', async (c) => {
     const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
-    return c.json(apiRun(run, base));
+    const failures = apiFailures(run.id, await reader.failuresOf(run), knownFlappers, base);
+    return c.json({ ...apiRun(run, base), failures });
   });
   site.get('/api/ledger', async (c) => {
     const { before, limit = FACTS_PER_PAGE, over: _, ...filter } = parseQuery(ledgerQuery, c.req.query());

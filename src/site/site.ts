@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
 import type { Archive } from '../archive/archive.ts';
 import type { Clock } from '../clock.ts';
+import type { KnownFlapper } from '../core/flapper.ts';
 import type { KnownLimits } from '../core/messages-ledger.ts';
 import type { Html, PageContext } from './html.ts';
 import type { BackendState, Health } from './pages/service.ts';
@@ -20,6 +21,8 @@ export interface SiteOptions {
   /** Prometheus' text format; absent: `/metrics` is a 404. */
   metrics?(): Promise<string>;
   clock: Clock;
+  /** The list of rcb.yaml and its preset; absent: none. */
+  knownFlappers?: readonly KnownFlapper[];
   demoUrl?: string;
   /** Shown beside what waits because of them. */
   limits?: KnownLimits;

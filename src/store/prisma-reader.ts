@@ -24,6 +24,8 @@ import {
   listNewestVerdictIds,
   readBranchState,
 } from './prisma-reader-branches.ts';
+import { readFailures } from './prisma-reader-failures.ts';
+import { listFlappers, listRecord, readTestFile, recentFlaps } from './prisma-reader-flappers.ts';
 import { listBackendNames, listRunIds } from './prisma-reader-runs.ts';
 import { readTimeline } from './prisma-reader-timeline.ts';
 import { listMergeWishes } from './prisma-reader-wishes.ts';
@@ -69,6 +71,11 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
     newestVerdicts: async (repositories) => runRows(prisma, await listNewestVerdictIds(prisma, repositories)),
     branchState: (repository, branch) => readBranchState(prisma, repository, branch),
     failures: async (repository, limit) => runRows(prisma, await listFailureIds(prisma, repository, limit)),
+    listFlappers: (filter, page) => listFlappers(prisma, filter, page),
+    testFile: (name, since, failures) => readTestFile(prisma, name, since, failures),
+    recentFlaps: (since, limit) => recentFlaps(prisma, since, limit),
+    listRecord: (names, lately) => listRecord(prisma, names, lately),
+    failuresOf: (run) => readFailures(prisma, run),
   };
 }
 

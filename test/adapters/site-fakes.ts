@@ -15,6 +15,7 @@ import type {
   Reader,
   RunDetails,
 } from '../../src/site/reader.ts';
+import type { TestsReader } from '../../src/site/reader-tests.ts';
 import { createSite, type Site, type SiteOptions } from '../../src/site/routes.ts';
 
 /** Stand-ins for page tests: a reader over arrays, and an archive in memory. */
@@ -123,6 +124,15 @@ const fits = (row: object, filter: object): boolean =>
 
 export const NO_TOTALS: FactTotals = { hookOnly: 0, pollOnly: 0, both: 0, noted: 0 };
 
+/** Of tests nothing is known. */
+const noTests: TestsReader = {
+  listFlappers: async () => ({ rows: [] }),
+  testFile: async () => undefined,
+  recentFlaps: async () => [],
+  listRecord: async () => ({ running: [], gone: [], lastFlapped: new Map() }),
+  failuresOf: async () => ({ files: [], isCut: false, runs: [], others: [] }),
+};
+
 export function memoryReader(runs: RunDetails[], facts: FactDetails[] = [], wishes: MergeWishRow[] = []): Reader {
   const artifacts = runs.flatMap((run) =>
     run.builds.flatMap((b) => b.jobs.flatMap((j) => j.attempts.flatMap((a) => a.artifacts))),
@@ -181,6 +191,7 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = [], wish
     newestVerdicts: async () => [],
     branchState: async () => undefined,
     failures: async () => [],
+    ...noTests,
     measures: async () => ({
       queue: [],
       oldestSeconds: 0,

@@ -1,5 +1,6 @@
 import { runPageMessages } from '../../core/messages-run-page.ts';
 import { triggerWords } from '../../core/messages-timeline.ts';
+import type { FailuresView } from '../failures-view.ts';
 import {
   badge,
   duration,
@@ -32,6 +33,7 @@ import type {
   RunRow,
   Timeline,
 } from '../reader.ts';
+import { failuresSection } from './failures.ts';
 import { manifestSection, pinFile } from './manifest.ts';
 import { changeLine, runList } from './runs.ts';
 import { timelineSection } from './timeline.ts';
@@ -43,10 +45,11 @@ export interface RunView {
   others: RunRow[];
   wishes: MergeWishRow[];
   timeline: Timeline;
+  failures?: FailuresView;
 }
 
 /** Everything about one run. While it is unfinished the page refreshes itself. */
-export function runPage(context: PageContext, { run, others, wishes, timeline }: RunView): Html {
+export function runPage(context: PageContext, { run, others, wishes, timeline, failures }: RunView): Html {
   const isFinished = run.state === 'finished';
   return page(context, {
     title: `${stateOf(run)}: ${run.title || shortRef(run.ref)} · ${run.repository}`,
@@ -54,6 +57,7 @@ export function runPage(context: PageContext, { run, others, wishes, timeline }:
     refresh: isFinished ? undefined : 5,
     body: fragment`<article id="run"${isFinished ? '' : LIVE}>
 ${head(context, run)}
+${failures ? failuresSection(context, run, failures) : ''}
 ${run.builds.length === 0 ? noBuilds(context, run) : run.builds.map((build) => buildSection(context, run, build))}
 ${wishesSection(context, run, wishes)}
 ${manifestSection(context, run)}

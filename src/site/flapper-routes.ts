@@ -1,0 +1,70 @@
+import { dayOf, remarksOn, suggestAdditions } from '../core/flapper-suggest.ts';
+import { flapperPageMessages } from '../core/messages-flapper-page.ts';
+import { apiFlapper, apiFlapperFile, apiSuggestions } from './api-flappers.ts';
+import { flapperFilePage, WEEKS_OF_FILE } from './pages/flapper-file.ts';
+import { flappersPage, type ListAdvice, WEEKS_OF_LIST } from './pages/flappers.ts';
+import { parseQuery } from './query.ts';
+import { type FlappersQuery, flapperFileQuery, flappersQuery } from './query-flappers.ts';
+import type { TestFileRecord } from './reader-tests.ts';
+import { NotFound, respond, type Show, type Site, type SiteContext, type SiteOptions } from './site.ts';
+
+const PER_PAGE = 50;
+const FAILURES_OF_FILE = 50;
+const DAY_MS = 86_400_000;
+/** What has flapped lately is looked through for suggestions; a file that did not run for a month is gone. */
+const FLAPPED_DAYS = 60;
+const MOST_FLAPPED = 500;
+const RAN_DAYS = 30;
+
+/** The record of test files: the list of flappers, one file, and what the list of known flappers lacks. */
+export function addFlappers(site: Site, options: SiteOptions, show: Show): void {
+  const known = options.knownFlappers ?? [];
+  const base = options.publicUrl.replace(/\/+$/, '');
+  site.get('/flappers', async (c) => {
+    const query = parseQuery(flappersQuery, c.req.query());
+    const listed = await listOf(options, query);
+    const advice = query.before === undefined ? await adviceOn(options) : undefined;
+    return respond(c, flappersPage(show(), { query, listed, known, advice }));
+  });
+  site.get('/flappers/file', async (c) => respond(c, flapperFilePage(show(), await fileOf(options, c), known)));
+  site.get('/api/flappers', async (c) => {
+    const query = parseQuery(flappersQuery, c.req.query());
+    const { rows, next } = await listOf(options, query);
+    const advice = query.before === undefined ? await adviceOn(options) : undefined;
+    const today = dayOf(options.clock.now());
+    const flappers = rows.map((row) => apiFlapper(row, known, today, base));
+    return c.json({ flappers, next, suggestions: advice && apiSuggestions(advice) });
+  });
+  site.get('/api/flappers/file', async (c) => c.json(apiFlapperFile(await fileOf(options, c), base)));
+}
+
+function listOf({ reader, clock }: SiteOptions, query: FlappersQuery) {
+  const { file, platform, show, sort = 'rate', before, limit = PER_PAGE } = query;
+  const since = new Date(clock.now().getTime() - WEEKS_OF_LIST * 7 * DAY_MS);
+  return reader.listFlappers({ file, platform, all: show === 'failed' }, { sort, before, limit, since });
+}
+
+async function fileOf({ reader, clock }: SiteOptions, c: SiteContext): Promise<TestFileRecord> {
+  const { name } = parseQuery(flapperFileQuery, c.req.query());
+  const since = new Date(clock.now().getTime() - WEEKS_OF_FILE * 7 * DAY_MS);
+  const file = await reader.testFile(name, since, FAILURES_OF_FILE);
+  if (!file) throw new NotFound(flapperPageMessages.noSuchFile(name));
+  return file;
+}
+
+async function adviceOn({ reader, clock, knownFlappers = [] }: SiteOptions): Promise<ListAdvice> {
+  const now = clock.now();
+  const today = dayOf(now);
+  const ago = (days: number) => new Date(now.getTime() - days * DAY_MS);
+  const [flapped, record] = await Promise.all([
+    reader.recentFlaps(ago(FLAPPED_DAYS), MOST_FLAPPED),
+    reader.listRecord(
+      knownFlappers.map(({ name }) => name),
+      ago(RAN_DAYS),
+    ),
+  ]);
+  return {
+    additions: suggestAdditions(flapped, knownFlappers, today),
+    remarks: remarksOn(knownFlappers, record, today),
+  };
+}
