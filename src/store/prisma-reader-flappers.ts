@@ -147,7 +147,7 @@ async function newestFailures(
       ORDER BY failure.reading_id DESC LIMIT ${most}) AS newest
     JOIN test_reading AS reading ON reading.id = newest.reading_id
     LEFT JOIN attempt ON attempt.id = reading.attempt_id
-    ORDER BY newest.reading_id DESC`;
+    ORDER BY reading.at DESC, newest.reading_id DESC`;
   return grouped(rows.map((row) => [placeOf(row), linkOf(row)]));
 }
 
@@ -208,7 +208,7 @@ async function failuresOfFile(prisma: PrismaClient, fileId: number, most: number
       ORDER BY failure.reading_id DESC LIMIT ${most}) AS newest
     JOIN test_reading AS reading ON reading.id = newest.reading_id
     LEFT JOIN attempt ON attempt.id = reading.attempt_id
-    ORDER BY newest.reading_id DESC LIMIT ${most}`;
+    ORDER BY reading.at DESC, newest.reading_id DESC LIMIT ${most}`;
   return rows.map((row) => ({ ...linkOf(row), job: row.job, details: row.details }));
 }
 

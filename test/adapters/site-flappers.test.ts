@@ -90,12 +90,12 @@ describe('the record of test files', () => {
     assert.deepEqual((weeks as object[]).at(-1), { week: '2026-11-16', passed: 4, failed: 0, flapped: 0 });
     assert.equal((weeks as object[]).length, 5);
     assert.deepEqual((failures as object[])[0], {
-      run: 'o3a',
+      run: 'o1a',
       attempt: 1,
       line: 340,
-      at: later(-29 * DAY).toISOString(),
+      at: later(-15 * DAY).toISOString(),
       flapped: true,
-      url: 'https://rcb.example/runs/o3a/jobs/job-o3a?from=240&attempt=1#L340',
+      url: 'https://rcb.example/runs/o1a/jobs/job-o1a?from=240&attempt=1#L340',
     });
     assert.equal((failures as object[]).length, 3);
   });
@@ -164,7 +164,7 @@ describe('the record of test files', () => {
     };
     assert.deepEqual(
       json.failures.map(({ run }) => run),
-      ['o3a', 'o2a', 'o1a', 'o0a'],
+      ['o0a', 'o1a', 'o2a', 'o3a'],
     );
     assert.ok(!(await world.text(`/flappers/file?name=${encodeURIComponent(HOSTILE)}`)).includes('<script>alert'));
   });
