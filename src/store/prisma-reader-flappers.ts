@@ -223,6 +223,7 @@ export async function recentFlaps(prisma: PrismaClient, since: Date, limit: numb
 const MOST_NAMES = 20_000;
 
 export async function listRecord(prisma: PrismaClient, names: readonly string[], lately: Date): Promise<ListRecord> {
+  if (names.length === 0) return { running: [], gone: [], lastFlapped: new Map() };
   const files = await namedFiles(prisma, names);
   const ids = files.map(({ id }) => id);
   const seen = await prisma.$queryRaw<{ fileId: number; isRunning: boolean; jobsRan: boolean }[]>`

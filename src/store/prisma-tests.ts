@@ -53,9 +53,8 @@ async function numbered(client: Client, reading: TestReading): Promise<Told> {
 }
 
 async function jobNumber(client: Client, { job: name, platform }: TestReading): Promise<number> {
-  const where = { name };
-  const { id } = await client.testJob.upsert({ where, create: { name, platform }, update: {}, select: { id: true } });
-  return id;
+  const known = await client.testJob.findUnique({ where: { name }, select: { id: true } });
+  return (known ?? (await client.testJob.create({ data: { name, platform }, select: { id: true } }))).id;
 }
 
 async function fileNumbers(client: Client, names: string[]): Promise<Map<string, number>> {
