@@ -58,5 +58,7 @@ async function tests(): Promise<string[]> {
   if (arguments_.length > 0) return arguments_;
   const found = await Array.fromAsync(glob('test/**/*.test.ts', { cwd: root }));
   const isIn = (places: string[], path: string) => places.some((place) => path.startsWith(place));
-  return found.filter((path) => !isIn([...SUITES_OF_THEIR_OWN, ...WITHOUT_DATABASE], path) || isIn(LONG_ONES_HERE, path)).sort();
+  return found
+    .filter((path) => !isIn([...SUITES_OF_THEIR_OWN, ...WITHOUT_DATABASE], path) || isIn(LONG_ONES_HERE, path))
+    .sort();
 }
