@@ -19,17 +19,20 @@ export interface FlapperDetail {
   issue?: string;
 }
 
+/** What is needed of a run. */
+type Flapped = Pick<Run, 'flappers'> & { state: string };
+
 const mostDetails = 20;
 
 /** `jobId`: of this job only. The mistakes of a list are everybody's. */
-export function flapperNotes(run: Run, jobId?: string): FlapperNote[] {
+export function flapperNotes(run: Flapped, jobId?: string): FlapperNote[] {
   const { judged = [], faults = [] } = run.flappers ?? {};
   const own = judged.filter((each) => jobId === undefined || each.jobId === jobId);
   const lists: FlapperNote[] = faults.length > 0 ? [{ said: words.listBroken, details: faults.map(saying) }] : [];
   return [...lists, ...own.map((each) => noteOf(run, each))];
 }
 
-function noteOf(run: Run, judged: JudgedAttempt): FlapperNote {
+function noteOf(run: Flapped, judged: JudgedAttempt): FlapperNote {
   const { jobId, job, attempt, files, obstacles } = judged;
   const others = obstacles
     .filter(({ because }) => because !== 'not-a-flapper')
@@ -46,7 +49,10 @@ function fileWords(judged: FileJudgement): FlapperDetail {
   return judged.isKnown && judged.entry.issue ? { said, issue: judged.entry.issue } : { said };
 }
 
-function whatFollowed({ state, flappers }: Run, { jobId, attempt, isFlapperOnly, decision }: JudgedAttempt): string {
+function whatFollowed(
+  { state, flappers }: Flapped,
+  { jobId, attempt, isFlapperOnly, decision }: JudgedAttempt,
+): string {
   if (flappers?.rerun?.jobs.some((job) => job.jobId === jobId && job.attempt === attempt)) return words.wasRerun;
   if (!decision.rerun) return words.notRerun(words.noRerun(decision));
   if (flappers?.noRerun) return words.notRerun(words.noRerunReason(flappers.noRerun));

@@ -86,6 +86,9 @@ export const flapperMessages = {
       : flapperMessages.noRerun(reason),
   noRerunOfRun: (reason: NoRerun): string =>
     `known flappers are not run again: ${flapperMessages.noRerunReason(reason)}`,
+  heading: 'Flappers',
+  headingMeaning: 'What failed where known flappers are, and whether it was run again.',
+  itsLog: 'Its log',
   listAt: (file: string, repository: string, sha: string) => `${file} of ${repository} at ${shortSha(sha)}`,
   listIs: (where: string, what: string) => `${where} is no file that can be read (${what})`,
   listUnreadable: (where: string, why: string) => `${where} could not be read: ${why}`,

@@ -1,3 +1,4 @@
+import { type FlapperNote, flapperNotes } from '../core/flapper-notes.ts';
 import { archivePath, jobLogPath, sourceFileName } from './links.ts';
 import type { BuildRow, FactRow, FactTotals, JobRow, Lag, RunDetails, SourceRow } from './reader.ts';
 
@@ -19,10 +20,18 @@ export interface ApiRun {
   notes: string[];
   /** Of a pin that could not be followed: what its file says. */
   pinText?: string;
+  /** How jobs failed where flappers are known. Absent: nothing of the kind. */
+  flappers?: ApiFlappers;
   builds: ApiBuild[];
   previous?: string;
   createdAt: string;
   finishedAt?: string;
+}
+
+/** `rerun`: the files for which jobs ran again. Of each attempt what was made of it, and why, in words. */
+export interface ApiFlappers {
+  rerun?: { files: string[] };
+  notes: FlapperNote[];
 }
 
 export interface ApiSource {
@@ -114,6 +123,10 @@ export function apiRun(run: RunDetails, publicUrl: string): ApiRun {
     trigger: run.trigger,
     sources: run.sources.map((source) => apiSource(source, publicUrl)),
     ...apiManifest(run),
+    flappers: run.flappers && {
+      rerun: run.flappers.rerun && { files: run.flappers.rerun.files },
+      notes: flapperNotes(run),
+    },
     builds: run.builds.map((build) => apiBuild(run.id, build, publicUrl)),
     previous: run.previousId,
     createdAt: run.createdAt.toISOString(),

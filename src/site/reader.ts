@@ -1,5 +1,6 @@
 import type { MergeDecision, MergeRequest } from '../core/merge-request.ts';
 import type { Progress, RunManifest, RunState, RunVerdict, Trigger, Verdict } from '../core/model.ts';
+import type { RunFlappers } from '../core/run-flappers.ts';
 import type { RunsReader } from './reader-runs.ts';
 import type { TestsReader } from './reader-tests.ts';
 
@@ -162,6 +163,8 @@ export interface RunDetails extends RunRow {
   checks: CheckRow[];
   /** How the commits were chosen, beside the sources' own reasons. */
   manifest?: RunManifest;
+  /** Known flappers among what failed, and what was made of them. */
+  flappers?: RunFlappers;
   /** The run of `previousId`, unless it was removed. Not in lists. */
   previous?: LinkedRun;
   /** The run that has this one as `previousId`, if any. Not in lists. */

@@ -1,5 +1,6 @@
 import type { Clock } from '../clock.ts';
 import type { Progress, RunManifest, RunState, RunVerdict, Trigger, Verdict } from '../core/model.ts';
+import type { RunFlappers } from '../core/run-flappers.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type {
   AttemptRow,
@@ -241,6 +242,7 @@ function runDetails(run: StoredDetails): RunDetails {
         error: maybe(check.error),
       })),
     manifest: maybe(run.manifest) as RunManifest | undefined,
+    flappers: maybe(run.flappers) as RunFlappers | undefined,
   };
 }
 

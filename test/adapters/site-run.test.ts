@@ -3,6 +3,8 @@ import { test } from 'node:test';
 import type { MergeDecision } from '../../src/core/merge-request.ts';
 import { wishWords } from '../../src/core/messages-run-page.ts';
 import { timelineLine } from '../../src/core/messages-timeline.ts';
+import type { RunFlappers } from '../../src/core/run-flappers.ts';
+import type { ApiRun } from '../../src/site/api.ts';
 import type { MergeWishRow, RunDetails, SourceRow } from '../../src/site/reader.ts';
 import { aFact, ago, aLink, aRun, memoryReader, SHA, siteOf } from './site-fakes.ts';
 import { DIGEST, MANIFEST } from './site-stack.ts';
@@ -253,4 +255,57 @@ test('an event whose payload is gone, or was written by another version, is told
   }
   assert.deepEqual(timelineLine('moon.risen', { why: 'x' }, names), { what: 'moon.risen' });
   assert.deepEqual(timelineLine('constructor', {}, names), { what: 'constructor' });
+});
+
+const judgedOnce: RunFlappers = {
+  faults: ['.rcb/flappers.yml of acme/tool: found a map'],
+  judged: [
+    {
+      jobId: 'job1',
+      job: 'azure / Linux',
+      attempt: 1,
+      isFlapperOnly: true,
+      files: [
+        {
+          isKnown: true,
+          entry: { name: 't/a.t', issue: 'https://example.org/4212' },
+          file: {
+            ...{ name: `t/a.t${HOSTILE}`, outcome: 'failed', failedCount: 1, failed: [{ from: 2, to: 2 }] },
+            ...{ todoPassed: [], parseErrors: [] },
+          },
+        },
+      ],
+      obstacles: [],
+      decision: { rerun: true, files: ['t/a.t'] },
+    },
+  ],
+  rerun: { files: ['t/a.t'], jobs: [{ jobId: 'job1', attempt: 1, inPlace: true }] },
+};
+
+test('a run whose flappers were run again still shows how they failed, with the log and the issue', async () => {
+  const run = aRun({ verdict: 'passed', flappers: judgedOnce });
+  const page = await pageOf(run);
+  const words = seen(page);
+  assert.match(
+    words,
+    /azure \/ Linux: attempt 1 failed where known flappers are\. Nothing else failed, so it was run once/,
+  );
+  assert.match(words, /t\/a\.t.* \(failed 2\): known flapper/);
+  assert.ok(page.includes('href="https://example.org/4212"') && page.includes(`/jobs/job1?attempt=1`), page);
+  assert.ok(!page.includes(HOSTILE));
+  assert.match(words, /A list of known flappers has mistakes.*found a map/);
+  const answer = await siteOf(memoryReader([run])).get(`/api/runs/${run.id}`);
+  const { flappers } = (await answer.json()) as Pick<ApiRun, 'flappers'>;
+  assert.deepEqual(flappers?.rerun, { files: ['t/a.t'] });
+  assert.deepEqual(
+    flappers?.notes.map(({ jobId, attempt }) => [jobId, attempt]),
+    [
+      [undefined, undefined],
+      ['job1', 1],
+    ],
+  );
+});
+
+test('a run without flappers says nothing of them', async () => {
+  assert.doesNotMatch(await pageOf(aRun()), /id="flapped"/);
 });

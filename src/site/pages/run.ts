@@ -34,6 +34,7 @@ import type {
   Timeline,
 } from '../reader.ts';
 import { failuresSection } from './failures.ts';
+import { flappedSection } from './flapped.ts';
 import { manifestSection, pinFile } from './manifest.ts';
 import { changeLine, runList } from './runs.ts';
 import { timelineSection } from './timeline.ts';
@@ -59,6 +60,7 @@ export function runPage(context: PageContext, { run, others, wishes, timeline, f
 ${head(context, run)}
 ${failures ? failuresSection(context, run, failures) : ''}
 ${run.builds.length === 0 ? noBuilds(context, run) : run.builds.map((build) => buildSection(context, run, build))}
+${flappedSection(run)}
 ${wishesSection(context, run, wishes)}
 ${manifestSection(context, run)}
 ${checksSection(context, run)}
