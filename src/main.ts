@@ -135,6 +135,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
       archive,
       publicUrl,
       githubUrl: github?.htmlUrl ?? 'https://github.com',
+      knownFlappers: config.flappers.known,
       version: VERSION,
       limits: config.limits,
       health: () => health(database, dataDir),
