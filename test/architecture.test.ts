@@ -54,12 +54,15 @@ const PORTS = [
   'backends/backend.ts',
   'forge/forge.ts',
   'forge/forge-app.ts',
+  'forge/forge-login.ts',
   'queue/queue.ts',
   'store/store.ts',
   'sources/sources.ts',
   'site/reader.ts',
   'site/reader-runs.ts',
   'site/reader-tests.ts',
+  'site/reader-buttons.ts',
+  'site/sessions.ts',
 ];
 
 /** Small things that anybody may use: the time and the log. */

@@ -57,7 +57,18 @@ export interface GitHubConfig {
   apiUrl: string;
   /** `https://github.com` or `https://HOST`, no slash at the end. */
   htmlUrl: string;
+  login: LoginConfig;
 }
+
+/** Whether people can log in on the site; `off`: why not, in words. */
+export type LoginConfig =
+  | {
+      clientId: string;
+      clientSecret: string;
+      /** The current one first; a second one while it is replaced. */
+      sessionKeys: string[];
+    }
+  | { off: string };
 
 export interface ServerConfig {
   host: string;

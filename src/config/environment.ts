@@ -8,6 +8,7 @@ import {
   type ServerConfig,
 } from './config.ts';
 import { diskFiles, type Files, readFailure } from './files.ts';
+import { parseLogin, secretsOfLogin } from './login.ts';
 import { didYouMean, type Mistake, oneOf, shown } from './mistake.ts';
 import { parsePrivateKey } from './private-key.ts';
 
@@ -35,6 +36,9 @@ export const variables = [
   'WEBHOOK_SECRET_PREVIOUS',
   'GHE_HOST',
   'GHE_PROTOCOL',
+  'GITHUB_CLIENT_ID',
+  'GITHUB_CLIENT_SECRET',
+  'GITHUB_CLIENT_SECRET_FILE',
   'HOST',
   'PORT',
   'LOG_LEVEL',
@@ -42,6 +46,9 @@ export const variables = [
   'RCB_CONFIG',
   'RCB_DATA_DIR',
   'RCB_PUBLIC_URL',
+  'RCB_SESSION_KEY',
+  'RCB_SESSION_KEY_FILE',
+  'RCB_SESSION_KEY_PREVIOUS',
   'AZURE_DEVOPS_TOKEN',
   'AZURE_TENANT_ID',
   'AZURE_CLIENT_ID',
@@ -96,7 +103,7 @@ export function parseEnvironment(
 }
 
 /** Reads variables and collects what is wrong with them. */
-class Reader {
+export class Reader {
   readonly mistakes: Mistake[] = [];
   readonly files: Files;
   readonly #env: Environment;
@@ -188,6 +195,7 @@ function parseGitHub(reader: Reader): GitHubConfig | undefined {
     protocol,
     apiUrl: host ? `${protocol}://${host}/api/v3` : 'https://api.github.com',
     htmlUrl: host ? `${protocol}://${host}` : 'https://github.com',
+    login: parseLogin(reader),
   };
 }
 
@@ -295,6 +303,7 @@ function secretsOf({ github, databaseUrl, credentials }: EnvironmentSettings, en
     ...keyLines,
     ...(github?.webhookSecrets ?? []),
     env['WEBHOOK_SECRET_PREVIOUS'],
+    ...secretsOfLogin(github?.login),
   ];
   const others = [
     azure.token,

@@ -1,4 +1,5 @@
 import type { BuildObservation } from './build.ts';
+import type { PressCommand } from './button.ts';
 import type { Hold } from './change.ts';
 import type { Command, Commands } from './command.ts';
 import type { PartnerNews } from './match-partners.ts';
@@ -29,6 +30,15 @@ export type Event =
     }
   | { kind: 'comment.told'; repository: RepositoryRef; comment: CommentFacts }
   | { kind: 'check.rerequested'; repository: RepositoryRef; request: CheckRequest }
+  /** On a run's page, by somebody who is logged in; what he may is not known yet. */
+  | {
+      kind: 'button.pressed';
+      subject: string;
+      repository: RepositoryRef;
+      runId: string;
+      command: PressCommand;
+      actor: Author;
+    }
   | { kind: 'installation.told'; installation: InstallationFacts }
   | { kind: 'repository.told'; repository: RepositoryRef; change: RepositoryChange }
   /** A build of one of these backends may have changed. `subject`: `build:azure:acme/123`. `at`: told first, ISO 8601. */
@@ -133,11 +143,12 @@ export interface RunRequest {
   catchUp?: true;
 }
 
-/** Where a command stands. `at`: when it was given, ISO 8601. */
+/** Where a command stands. `at`: when it was given, ISO 8601; of a button its event's key. `runId`: it was on the page of
+ *  this run, where its answer is shown. */
 export type CommandSource =
   | { kind: 'comment'; number: number; id: string; at: string }
   | { kind: 'description'; number: number; headSha: string }
-  | { kind: 'button'; at: string };
+  | { kind: 'button'; at: string; runId?: string };
 
 /** `MergeFacts` without what the database knows. */
 export type SeenMergeFacts = Omit<MergeFacts, 'now' | 'run' | 'policy'>;
@@ -312,6 +323,7 @@ export function subjectOf(event: Event): string {
     case 'hook.unread':
       return `hook:${event.hook}`;
     case 'build.hinted':
+    case 'button.pressed':
     case 'branch.seen':
     case 'match.told':
     case 'partners.seen':

@@ -2,6 +2,7 @@ import type { Command } from './command.ts';
 import type { Event, EventKind, EventOf } from './event.ts';
 import type { CallOutcome } from './merge-request.ts';
 import { messages, shortSha } from './messages.ts';
+import { buttonMessages } from './messages-buttons.ts';
 import type { Trigger } from './model.ts';
 
 /** What the ledger knows of one run, in words. Plain text: what comes from outside is escaped where it is shown. */
@@ -38,7 +39,7 @@ export const triggerWords: Record<Trigger, string> = {
   push: 'a push',
   'pull-request': 'the pull request',
   command: 'a command in a comment',
-  button: 'a button on the check',
+  button: 'a button',
   partner: 'a partner pull request that changed',
   flapper: 'a flapping test: tried once more',
   reconciliation: 'a look at the forge that found an untested head',
@@ -103,6 +104,9 @@ const WORDS: Words = {
   }),
   'comment.told': ({ comment }) => ({
     what: `${somebody(comment?.sender ?? comment?.author)} ${COMMENTED[comment?.action ?? 'created']} a comment`,
+  }),
+  'button.pressed': ({ actor, command }) => ({
+    what: `${somebody(actor)} pressed ${command ? buttonMessages.names[command] : 'a button'}`,
   }),
   'change.unreadable': ({ why }) => ({ what: 'The change could not be read', why }),
   'command.seen': ({ actor, commands = [], unknown = [], permission }) => ({

@@ -6,6 +6,7 @@ import { pullRequestSubject, resolvedOf } from '../core/event.ts';
 import { boundHead } from '../core/merge-head.ts';
 import { DESCRIPTION, isOpenWish, reactionTarget } from '../core/merge-request.ts';
 import { messages } from '../core/messages.ts';
+import { buttonMessages } from '../core/messages-buttons.ts';
 import { answerKey, commandMessages, whyAnswer } from '../core/messages-commands.ts';
 import type { RepositoryRef, Run } from '../core/model.ts';
 import { type Allowance, decidePermission } from '../core/permission.ts';
@@ -14,6 +15,7 @@ import { linkedRuns } from '../core/run-links.ts';
 import { decideRetry } from '../core/run-retry.ts';
 import { isServedRepository } from '../core/serving.ts';
 import type { StoredMergeRequest } from '../store/store.ts';
+import { answerPress, newerRun } from './button.ts';
 import { type DelayedEffect, type HandlerContext, nothing, type Outcome } from './handler.ts';
 
 /** What people ask for, in comments and by buttons. */
@@ -119,10 +121,13 @@ const numberOf = (subject: string): number => Number(subject.slice(subject.lastI
 
 export async function onCommandSeen(event: EventOf<'command.seen'>, context: HandlerContext): Promise<Outcome> {
   const asked = await askedOf(event, context);
-  if (!asked) return nothing;
+  if (!asked || newerRun(event.source, asked.runId)) {
+    const said = asked ? buttonMessages.newerRun : buttonMessages.notKnown;
+    return answerPress(event, { said: [said], isRefused: true }, context);
+  }
   // Two ask at the same time: the run that the first one asked for has an id, and no row yet.
   if (asked.runId !== undefined && !asked.run) return { tryLater: `run ${asked.runId} is not stored yet` };
-  const done: Done = { effects: [], events: [], isRefused: false };
+  const done: Done = { effects: [], events: [], said: [], isRefused: false };
   for (const command of oneRetest(event.commands)) {
     const allowance = allowanceOf(asked, command, context);
     if (!allowance.allowed) {
@@ -134,6 +139,7 @@ export async function onCommandSeen(event: EventOf<'command.seen'>, context: Han
     done.isRefused = true;
     say(done, event, 'unknown', commandMessages.unknown(event.unknown));
   }
+  await answerPress(event, done, context);
   return { effects: [...done.effects, ...reaction(event, done)], events: done.events };
 }
 
@@ -141,6 +147,10 @@ export async function onCommandSeen(event: EventOf<'command.seen'>, context: Han
 interface Done {
   effects: DelayedEffect[];
   events: Event[];
+  /** To whom pressed a button, on its page. */
+  said: string[];
+  /** The run that was asked for. */
+  newRunId?: string;
   isRefused: boolean;
 }
 
@@ -257,6 +267,7 @@ async function startAgain(
   const trigger = source.kind === 'button' ? 'button' : 'command';
   const request = { repository, change: run.change, subject, trigger, previousId: run.id, given } as const;
   done.events.push({ kind: 'run.requested', runId, request });
+  done.newRunId = runId;
 }
 
 async function wishMerge({ event, pull, wishes }: Asked, done: Done, context: HandlerContext): Promise<void> {
@@ -309,14 +320,18 @@ function whyState({ run, wishes }: Asked) {
 const runUrl = ({ publicUrl }: HandlerContext, runId: string): string =>
   `${publicUrl}/runs/${encodeURIComponent(runId)}`;
 
-/** In words only where a reaction does not say it; nowhere, when nobody has a place to read it. */
+/** In words only where a reaction does not say it. */
 function say(
   done: Done,
   { source, repository }: EventOf<'command.seen'>,
   topic: string,
   text: string | undefined,
 ): void {
-  if (text === undefined || source.kind === 'button') return;
+  if (text === undefined) return;
+  if (source.kind === 'button') {
+    done.said.push(text);
+    return;
+  }
   const key = answerKey(commentIdOf(source), topic);
   done.effects.push({ kind: 'comment.answer', repository, number: source.number, key, text });
 }

@@ -1,5 +1,6 @@
 import type { Event } from '../core/event.ts';
 import { onBuildHinted } from './build.ts';
+import { onButtonPressed } from './button.ts';
 import {
   onBranchHinted,
   onBranchNoted,
@@ -47,6 +48,8 @@ export async function handle(event: Event, context: HandlerContext): Promise<Out
       return onCommentTold(event, context);
     case 'check.rerequested':
       return onCheckRerequested(event, context);
+    case 'button.pressed':
+      return onButtonPressed(event, context);
     case 'command.seen':
       return onCommandSeen(event, context);
     case 'merge.seen':

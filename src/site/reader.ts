@@ -1,6 +1,7 @@
 import type { MergeDecision, MergeRequest } from '../core/merge-request.ts';
 import type { Progress, RunManifest, RunState, RunVerdict, Trigger, Verdict } from '../core/model.ts';
 import type { RunFlappers } from '../core/run-flappers.ts';
+import type { ButtonReader } from './reader-buttons.ts';
 import type { RunsReader } from './reader-runs.ts';
 import type { TestsReader } from './reader-tests.ts';
 
@@ -8,7 +9,7 @@ import type { TestsReader } from './reader-tests.ts';
  * PORT. What pages and JSON read of the store: plain rows, newest first, paged by key and never by offset.
  * Only reading: a button inserts an event and nothing else.
  */
-export interface Reader extends RunsReader, TestsReader {
+export interface Reader extends ButtonReader, RunsReader, TestsReader {
   listRuns(filter: RunFilter, page: Page): Promise<Listed<RunRow>>;
   /** Whole runs, for the JSON list: a fixed number of queries per page, not one set per run. */
   listRunDetails(filter: RunFilter, page: Page): Promise<Listed<RunDetails>>;

@@ -27,6 +27,7 @@ import {
 } from './prisma-reader-branches.ts';
 import { readFailures } from './prisma-reader-failures.ts';
 import { listFlappers, listRecord, readTestFile, recentFlaps } from './prisma-reader-flappers.ts';
+import { readPressing } from './prisma-reader-buttons.ts';
 import { listBackendNames, listRunIds } from './prisma-reader-runs.ts';
 import { readTimeline } from './prisma-reader-timeline.ts';
 import { listMergeWishes } from './prisma-reader-wishes.ts';
@@ -43,6 +44,7 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
     runsOfSubject: async (subject, limit) =>
       withJobCounts(prisma, await prisma.run.findMany({ where: { subject }, orderBy: { id: 'desc' }, take: limit })),
     timeline: (run, limit) => readTimeline(prisma, run, limit),
+    pressing: (runId, most) => readPressing(prisma, runId, most),
     mergeWishes: (subject, limit) => listMergeWishes(prisma, subject, limit),
     job: (runId, jobId) => readJob(prisma, runId, jobId),
     sourceByArchive: (sha256) => sourceByArchive(prisma, sha256),

@@ -4,6 +4,7 @@ import type { KnownHead } from '../core/merge-head.ts';
 import type { Run } from '../core/model.ts';
 import { grouped } from '../database/group.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
+import { savePress } from './press-rows.ts';
 import { saveTests } from './prisma-tests.ts';
 import { jobsInclude, type RunRows, rowsOf, runOf, sourcesInclude } from './run-rows.ts';
 import type { Installation, Repository, Store, StoredMergeRequest } from './store.ts';
@@ -42,6 +43,7 @@ export function openStore(client: Client, now: () => Date): Store {
         (row) => mergeRequestOf(row)!,
       ),
     saveMergeRequest: (request) => saveMergeRequest(client, request, now()),
+    savePress: (press) => savePress(client, press),
     openRuns: async (repositoryKey) => {
       const where = { repositoryKey, state: { not: 'finished' } };
       return (await client.run.findMany({ where, select: { id: true }, orderBy: { id: 'asc' } })).map(({ id }) => id);

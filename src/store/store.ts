@@ -1,3 +1,4 @@
+import type { Press } from '../core/button.ts';
 import type { Branch, PullRequest } from '../core/change.ts';
 import type { MergeDecision, MergeRequest } from '../core/merge-request.ts';
 import type { Run } from '../core/model.ts';
@@ -52,6 +53,7 @@ export interface Store extends Knowledge {
   saveMergeRequest(request: StoredMergeRequest): Promise<void>;
   /** Those of these runs that there are have this source's word that they are of use, and no others have it (any more). */
   saveKeeps(source: string, runIds: string[]): Promise<void>;
+  savePress(press: Press): Promise<void>;
   saveInstallation(installation: Installation): Promise<void>;
   saveRepository(repository: Repository): Promise<void>;
   /** Once for each attempt: told again, nothing changes. Also finds out which failures were flaps. */

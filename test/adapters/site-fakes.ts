@@ -155,6 +155,10 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = [], wish
         .map((fact) => ({ ...fact, at: fact.createdAt })),
       isCut: facts.length > limit,
     }),
+    pressing: async (id) => {
+      const run = runs.find((each) => each.id === id);
+      return run && { repository: { key: 'github:1', name: run.repository }, newestRunId: id, presses: [] };
+    },
     mergeWishes: async () => wishes,
     job: async (runId, jobId) => {
       const run = runs.find(({ id }) => id === runId);
