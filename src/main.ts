@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { access, constants, mkdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -13,6 +14,7 @@ import { parseFlapperFile } from './config/flappers.ts';
 import { formatMistake } from './config/mistake.ts';
 import type { Budget } from './core/budget.ts';
 import type { RepositoryRef } from './core/model.ts';
+import { keyringOf } from './core/secret-box.ts';
 import { isServedRepository, type Serving } from './core/serving.ts';
 import { type Database, isDatabaseAway, openDatabase } from './database/database.ts';
 import { applyMigrations, pendingMigrations } from './database/migrate.ts';
@@ -28,6 +30,7 @@ import { openGitHubApp } from './forge/github/app.ts';
 import { openClient } from './forge/github/client.ts';
 import { type GitHubOptions, type Octokit, openGitHub } from './forge/github/github.ts';
 import { readBack, receiveDelivery } from './forge/github/intake.ts';
+import { openGitHubLogin } from './forge/github/login.ts';
 import { webhookHandler } from './forge/github/webhook.ts';
 import type { Log } from './log.ts';
 import { openBackendHooks, openBackends, servingBackends } from './open-backends.ts';
@@ -35,6 +38,7 @@ import { openQueue } from './queue/prisma.ts';
 import { CHANNEL } from './queue/rows.ts';
 import { startTicker } from './queue/ticker.ts';
 import { startPlainServer } from './server.ts';
+import type { LoginOptions } from './site/login.ts';
 import { createMetrics } from './site/metrics.ts';
 import { createSite, siteHandler } from './site/routes.ts';
 import { openGit } from './sources/git.ts';
@@ -42,6 +46,7 @@ import { openSources } from './sources/index.ts';
 import { openLookups, openStore } from './store/prisma.ts';
 import { createPrismaReader } from './store/prisma-reader.ts';
 import { openRetentionStore } from './store/prisma-retention.ts';
+import { openSessions } from './store/prisma-sessions.ts';
 
 /** The composition root: the only file that names an adapter. */
 
@@ -147,6 +152,8 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
         archiveUsage: () => archive.usage(),
       }),
       demoUrl: ports.demoUrl,
+      ...(github && loginOf(github, database)),
+      press: (event) => queue.push([{ event, source: 'own' }]),
       onError: (error, path) => log.error({ err: error, path }, 'A page could not be shown'),
     }),
   );
@@ -259,6 +266,16 @@ function openGitHubBoth(
     forge: openGitHub(options, client),
     app: openGitHubApp({ ...options, appOctokit: options.appOctokit! }, client),
   };
+}
+
+/** Who people are, the site learns from GitHub; what they may do is asked as for a comment. */
+function loginOf(github: GitHubConfig, database: Database): { login: LoginOptions } | { loginOff: string } {
+  const { login, apiUrl, htmlUrl } = github;
+  if ('off' in login) return { loginOff: login.off };
+  const { clientId, clientSecret, sessionKeys } = login;
+  const forge = openGitHubLogin({ clientId, clientSecret, apiUrl, htmlUrl });
+  const sessions = openSessions(database.prisma);
+  return { login: { forge, sessions, keyring: keyringOf(sessionKeys), randomBytes } };
 }
 
 const ANONYMOUS = 'anonymous';

@@ -38,4 +38,4 @@ const BAD = ['failed', 'error', 'cancelled'];
 
 /** Two clicks on one button, seen in one state of the run and of its presses, are one wish. */
 export const pressKey = (runId: string, command: PressCommand, actor: Author, seen: string): string =>
-  `button:${runId}:${actor.id}:${command}:${seen}`;
+  `button:${runId}:${actor.id}:${command.replaceAll(' ', '-')}:${seen}`;

@@ -1,10 +1,9 @@
 import { pipeline, type Readable } from 'node:stream';
-import type { HttpBindings } from '@hono/node-server';
 import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response';
-import type { Context } from 'hono';
 import type { Archive } from '../archive/archive.ts';
 import { fileName, sourceFileName } from './links.ts';
 import type { Reader } from './reader.ts';
+import type { SiteContext } from './site.ts';
 
 /** What tests of strangers produced must never run as a page of ours: no script, no frame, no origin. */
 export const DOWNLOAD_POLICY = "default-src 'none'; sandbox; frame-ancestors 'none'";
@@ -49,7 +48,7 @@ export function contentDisposition(kind: 'attachment' | 'inline', name: string):
  * A reader who goes away is no fault.
  */
 export function sendStream(
-  c: Context<{ Bindings: HttpBindings }>,
+  c: SiteContext,
   stream: Readable,
   headers: Record<string, string>,
   onError: (error: unknown) => void,

@@ -1,11 +1,20 @@
 import { ArchiveError } from '../archive/archive.ts';
 import { errorPage } from './pages/error.ts';
 import { BadQuery } from './query.ts';
-import { NotFound, respond, type Show, type Site, type SiteContext, type SiteOptions } from './site.ts';
+import {
+  NotFound,
+  type PageStatus,
+  Refused,
+  respond,
+  type Show,
+  type Site,
+  type SiteContext,
+  type SiteOptions,
+} from './site.ts';
 
 /** Every fault as words for people: what happened, and what they can do. The cause goes to `onError`, never on a page. */
 interface Fault {
-  status: 400 | 404 | 410 | 500 | 503;
+  status: Exclude<PageStatus, 200>;
   heading: string;
   words: string;
 }
@@ -14,16 +23,17 @@ export function addErrors(site: Site, options: SiteOptions, show: Show): void {
   const answer = (c: SiteContext, fault: Fault) =>
     c.req.path.startsWith('/api/')
       ? c.json({ error: fault.words }, fault.status)
-      : respond(c, errorPage(show(), fault.heading, fault.words), fault.status);
+      : respond(c, errorPage(show(c), fault.heading, fault.words), fault.status);
   site.notFound((c) => answer(c, { status: 404, heading: 'Not found', words: 'There is no page at this address.' }));
   site.onError((error, c) => {
     const fault = faultOf(error);
-    if (fault.status >= 500) options.onError?.(error, c.req.path);
+    if (fault.status >= 500 && !(error instanceof Refused)) options.onError?.(error, c.req.path);
     return answer(c, fault);
   });
 }
 
 function faultOf(error: unknown): Fault {
+  if (error instanceof Refused) return { status: error.status, heading: error.heading, words: error.message };
   if (error instanceof BadQuery)
     return { status: 400, heading: 'The address says something odd', words: `${error.message}.` };
   if (error instanceof NotFound) {

@@ -24,9 +24,9 @@ export function addFlappers(site: Site, options: SiteOptions, show: Show): void 
     const query = parseQuery(flappersQuery, c.req.query());
     const listed = await listOf(options, query);
     const advice = query.before === undefined ? await adviceOn(options) : undefined;
-    return respond(c, flappersPage(show(), { query, listed, known, advice }));
+    return respond(c, flappersPage(show(c), { query, listed, known, advice }));
   });
-  site.get('/flappers/file', async (c) => respond(c, flapperFilePage(show(), await fileOf(options, c), known)));
+  site.get('/flappers/file', async (c) => respond(c, flapperFilePage(show(c), await fileOf(options, c), known)));
   site.get('/api/flappers', async (c) => {
     const query = parseQuery(flappersQuery, c.req.query());
     const { rows, next } = await listOf(options, query);

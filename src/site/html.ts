@@ -1,4 +1,5 @@
 import { html, raw } from 'hono/html';
+import { loginMessages } from '../core/messages-buttons.ts';
 import type { Progress, RunState, RunVerdict, Verdict } from '../core/model.ts';
 import type { Forge } from './links.ts';
 
@@ -10,9 +11,17 @@ export interface PageContext {
   now: Date;
   version: string;
   demoUrl?: string;
+  /** Absent: there is no forge to log in at. */
+  account?: Account;
   forge: Forge;
   asset(name: 'site.css' | 'site.js' | 'log.js' | 'icon.svg'): string;
 }
+
+/** Who reads the page. `logout`: what the token of that form is made of. */
+export type Account =
+  | { kind: 'in'; login: string; logout: readonly string[]; formToken(about: readonly string[]): string }
+  | { kind: 'out'; loginUrl: string }
+  | { kind: 'off'; why: string };
 
 export interface PageOptions {
   title: string;
@@ -50,6 +59,7 @@ ${link('ledger', '/ledger', 'Ledger')}
 ${link('service', '/service', 'Service')}
 ${context.demoUrl ? fragment`<a class="tab" href="${context.demoUrl}">Demo</a>` : ''}
 </nav>
+${accountCorner(context.account)}
 </div></header>
 <main id="main" class="wide" tabindex="-1">
 ${options.body}
@@ -57,6 +67,14 @@ ${options.body}
 <footer class="wide"><span>RCB ${context.version}</span><span>Times are UTC</span><a href="/api/runs">JSON</a></footer>
 </body>
 </html>`;
+}
+
+function accountCorner(account: Account | undefined): Html {
+  if (account?.kind === 'out')
+    return fragment`<p class="account"><a href="${account.loginUrl}" rel="nofollow">${loginMessages.logIn}</a></p>`;
+  if (account?.kind !== 'in') return fragment``;
+  const form = account.formToken(account.logout);
+  return fragment`<form class="account" method="post" action="/logout"><span>${foreign(account.login)}</span><input type="hidden" name="form" value="${form}"><button type="submit">${loginMessages.logOut}</button></form>`;
 }
 
 /** `html` without its promise: nothing here interpolates one. */

@@ -13,7 +13,7 @@ export function addLogs(site: Site, options: SiteOptions, show: Show): void {
   site.get('/runs/:id/jobs/:job', async (c) => {
     const query = parseQuery(logQuery, c.req.query());
     const found = await findAttempt(c, reader, query.attempt);
-    return respond(c, jobPage(show(), await viewOf(found, query, archive)));
+    return respond(c, jobPage(show(c), await viewOf(found, query, archive)));
   });
   site.get('/runs/:id/jobs/:job/lines', async (c) => {
     const query = parseQuery(logQuery, c.req.query());

@@ -10,6 +10,8 @@ export interface ButtonReader {
 export interface Pressing {
   /** As its run was read; without an installation nobody can be asked who may press. */
   repository: RepositoryRef;
+  /** Its change's. */
+  subject: string;
   /** Of the run's change. */
   newestRunId: string;
   /** Of this run, newest first; one that was not handled yet is heard. */

@@ -5,12 +5,16 @@ import type { Clock } from '../clock.ts';
 import { apiFact, apiRun, apiTotals } from './api.ts';
 import { apiFailures } from './api-failures.ts';
 import { type AssetName, type Assets, loadAssets } from './assets.ts';
+import { addButtons } from './button-routes.ts';
 import { contentDisposition, DOWNLOAD_POLICY, findDownload, sendStream } from './downloads.ts';
 import { failuresView } from './failures-view.ts';
 import { addErrors } from './faults.ts';
 import { addFlappers } from './flapper-routes.ts';
 import { forgeLinks } from './links.ts';
 import { addLogs } from './log-routes.ts';
+import { openLogin } from './login.ts';
+import { accountOf, addLogin, addVisitors } from './login-routes.ts';
+import { MOST_PRESSES } from './pages/buttons.ts';
 import { factPage } from './pages/fact.ts';
 import { type LedgerWhole, ledgerPage } from './pages/ledger.ts';
 import { runPage } from './pages/run.ts';
@@ -43,11 +47,15 @@ export function createSite(options: SiteOptions): Site {
   const site: Site = new Hono();
   const assets = loadAssets();
   const show = pageContexts(options, assets);
+  const login = options.login && openLogin(options.login, options);
   site.use(async (c, next) => {
     await next();
     protect(c.res.headers);
   });
+  addVisitors(site, options, login);
   addAssets(site, assets);
+  addLogin(site, options, login);
+  addButtons(site, options, login);
   addRuns(site, options, show);
   addLogs(site, options, show);
   addDownloads(site, options);
@@ -77,8 +85,9 @@ function protect(headers: Headers): void {
 function pageContexts(options: SiteOptions, assets: Assets): Show {
   const forge = forgeLinks(options.githubUrl);
   const { version, demoUrl } = options;
-  return () => ({
+  return (c) => ({
     now: options.clock.now(),
+    account: accountOf(c, options),
     version,
     demoUrl,
     forge,
@@ -106,21 +115,22 @@ function addRuns(site: Site, { reader, limits, archive, knownFlappers = [] }: Si
       reader.repositories(),
       reader.waiting(),
     ]);
-    return respond(c, runsPage(show(), { query, listed, repositories, waiting, limits }));
+    return respond(c, runsPage(show(c), { query, listed, repositories, waiting, limits }));
   };
   site.get('/', list);
   site.get('/runs', list);
   site.get('/runs/:id', async (c) => {
     const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
-    const [others, wishes, timeline, failed] = await Promise.all([
+    const [others, wishes, timeline, failed, pressing] = await Promise.all([
       reader.runsOfSubject(run.subject, IN_BOX),
       run.kind === 'pull-request' ? reader.mergeWishes(run.subject, IN_BOX) : [],
       reader.timeline(run, TIMELINE_ROWS),
       reader.failuresOf(run),
+      reader.pressing(run.id, MOST_PRESSES),
     ]);
     const failures = await failuresView(run, failed, knownFlappers, archive);
-    return respond(c, runPage(show(), { run, others, wishes, timeline, failures }));
+    return respond(c, runPage(show(c), { run, others, wishes, timeline, failures, pressing }));
   });
 }
 
@@ -160,13 +170,13 @@ function addLedger(site: Site, { reader, clock }: SiteOptions, show: Show): void
     const { rows, next } = await reader.listFacts({ ...filter, noted }, { before, limit });
     // What is told of the whole is on the first page only.
     const whole = before === undefined ? await readWhole(reader, sinceOf(over, clock)) : undefined;
-    return respond(c, ledgerPage(show(), { query, noted, over, listed: { rows, next }, whole }));
+    return respond(c, ledgerPage(show(c), { query, noted, over, listed: { rows, next }, whole }));
   });
   site.get('/ledger/fact', async (c) => {
     const { key } = parseQuery(factQuery, c.req.query());
     const fact = await reader.fact(key);
     if (!fact) throw new NotFound(`No fact has the key ${key}.`);
-    return respond(c, factPage(show(), fact));
+    return respond(c, factPage(show(c), fact));
   });
 }
 
@@ -198,7 +208,7 @@ function addService(site: Site, options: SiteOptions, show: Show): void {
     ]);
     const { limits } = options;
     const view = { health, backends, counts, waiting, limits, installations, repositories, polls };
-    return respond(c, servicePage(show(), view));
+    return respond(c, servicePage(show(c), view));
   });
   // Alive: it answers. Whether it can work is the other question: a restart mends no database that is away.
   site.get('/healthz', (c) => c.json({ ok: true, version: options.version }));

@@ -2,9 +2,11 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
 import type { Archive } from '../archive/archive.ts';
 import type { Clock } from '../clock.ts';
+import type { NewEvent } from '../core/event.ts';
 import type { KnownFlapper } from '../core/flapper.ts';
 import type { KnownLimits } from '../core/messages-ledger.ts';
 import type { Html, PageContext } from './html.ts';
+import type { LoginOptions, Visitor } from './login.ts';
 import type { BackendState, Health } from './pages/service.ts';
 import type { Reader } from './reader.ts';
 
@@ -27,13 +29,24 @@ export interface SiteOptions {
   /** Shown beside what waits because of them. */
   limits?: KnownLimits;
   backends(): Promise<BackendState[]>;
+  /** Absent: nobody can log in; `loginOff` says why, where there is a forge. */
+  login?: LoginOptions;
+  loginOff?: string;
+  /** Stores what a button tells; committed when it resolves. */
+  press?(told: NewEvent): Promise<unknown>;
   /** Told of every fault that a reader saw as a 5xx or as a download that broke off. */
   onError?(error: unknown, path: string): void;
 }
 
+interface SiteEnv {
+  Bindings: HttpBindings;
+  /** Who is logged in, if anybody. */
+  Variables: { visitor?: Visitor };
+}
+
 /** Streams are written to node's response itself: serve it by `siteHandler`. */
-export type Site = Hono<{ Bindings: HttpBindings }>;
-export type SiteContext = Context<{ Bindings: HttpBindings }>;
+export type Site = Hono<SiteEnv>;
+export type SiteContext = Context<SiteEnv>;
 
 const PAGE_POLICY = [
   "default-src 'none'",
@@ -52,17 +65,30 @@ export const FOR_EVER = 'public, max-age=31536000, immutable';
 export const SAFETY = {
   'Content-Security-Policy': PAGE_POLICY,
   'X-Content-Type-Options': 'nosniff',
-  'Referrer-Policy': 'no-referrer',
+  // Others learn nothing by it. With "no-referrer" browsers would send our own forms with the origin "null".
+  'Referrer-Policy': 'same-origin',
   'Cross-Origin-Opener-Policy': 'same-origin',
   'Cross-Origin-Resource-Policy': 'same-origin',
   'Cache-Control': 'no-cache',
 };
 
-/** Made anew for each request: it knows what time it is. */
-export type Show = () => PageContext;
+/** Made anew for each request: it knows what time it is, and who asks. */
+export type Show = (c: SiteContext) => PageContext;
 
-export const respond = (c: SiteContext, page: Html, status: 200 | 400 | 404 | 410 | 500 | 503 = 200) =>
-  c.html(page.toString(), status);
+export type PageStatus = 200 | 400 | 403 | 404 | 410 | 413 | 429 | 500 | 503;
+
+export const respond = (c: SiteContext, page: Html, status: PageStatus = 200) => c.html(page.toString(), status);
+
+/** What was asked is not done; the words say why, and what the reader can do. */
+export class Refused extends Error {
+  readonly status: Exclude<PageStatus, 200>;
+  readonly heading: string;
+  constructor(status: Refused['status'], heading: string, message: string) {
+    super(message);
+    this.status = status;
+    this.heading = heading;
+  }
+}
 
 /** Something that the address names and we do not have. */
 export class NotFound extends Error {

@@ -22,6 +22,7 @@ export async function readPressing(prisma: PrismaClient, runId: string, most: nu
   const waiting = (await unhandled(prisma, subject, runId, most)).filter((press) => !known.has(press.key));
   return {
     repository: { key, name, ...(installation !== null && { installation }) },
+    subject,
     newestRunId: newest?.id ?? runId,
     presses: [...waiting, ...stored].slice(0, most),
   };

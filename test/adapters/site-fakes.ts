@@ -157,7 +157,14 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = [], wish
     }),
     pressing: async (id) => {
       const run = runs.find((each) => each.id === id);
-      return run && { repository: { key: 'github:1', name: run.repository }, newestRunId: id, presses: [] };
+      return (
+        run && {
+          repository: { key: 'github:1', name: run.repository },
+          subject: run.subject,
+          newestRunId: id,
+          presses: [],
+        }
+      );
     },
     mergeWishes: async () => wishes,
     job: async (runId, jobId) => {

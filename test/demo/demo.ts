@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -91,6 +92,7 @@ async function start(options: DemoOptions, undo: (() => Promise<void>)[], stop: 
   undo.push(() => rcb.stop(1_000));
   azure.deliverTo(`${rcb.publicUrl}/hooks/azure`);
   github.deliverTo(`${rcb.publicUrl}/api/github/webhooks`);
+  github.sendBackTo(`${rcb.publicUrl}/login/callback`);
   undo.push(async () => github.deliverTo(undefined));
   await playground.install();
   return { siteUrl: rcb.publicUrl, playUrl: play.url, githubUrl: github.origin, logFile, playground, stop };
@@ -113,6 +115,9 @@ function demoConfig(github: StandInGitHub, azureUrl: string, port: number, dataD
     WEBHOOK_SECRET: github.webhookSecret,
     GHE_HOST: new URL(github.origin).host,
     GHE_PROTOCOL: 'http',
+    GITHUB_CLIENT_ID: github.client.id,
+    GITHUB_CLIENT_SECRET: github.client.secret,
+    RCB_SESSION_KEY: randomBytes(32).toString('hex'),
     HOST: '127.0.0.1',
     PORT: String(port),
     RCB_DATA_DIR: dataDir,
@@ -169,6 +174,7 @@ const WHAT_NEXT = (demo: Demo) => `
 What to try next
   · Look at the runs, their logs and the ledger:  ${demo.siteUrl}
   · Open a pull request of your own, push to it, and watch its checks:  ${demo.playUrl}
+  · Log in (you are asked who you are) and press a run's buttons:  ${demo.siteUrl}/login?return=/runs
   · See a pull request as GitHub shows it:  ${demo.githubUrl}/acme/rocket/pull/1
   · Ask as a program:  curl ${demo.siteUrl}/api/runs
 Everything stays up until you press Ctrl-C.`;

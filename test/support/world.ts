@@ -87,6 +87,7 @@ export class World {
       timing: { idleMs: 500, leaseMs: 5_000, killGraceMs: 500 },
     });
     this.github.deliverTo(`${this.rcb.publicUrl}/api/github/webhooks`);
+    this.github.sendBackTo(`${this.rcb.publicUrl}/login/callback`);
   }
 
   async stopBot(graceMs = 2_000): Promise<void> {
@@ -111,6 +112,9 @@ export class World {
       WEBHOOK_SECRET: this.github.webhookSecret,
       GHE_HOST: host,
       GHE_PROTOCOL: 'http',
+      GITHUB_CLIENT_ID: this.github.client.id,
+      GITHUB_CLIENT_SECRET: this.github.client.secret,
+      RCB_SESSION_KEY: 'a key for stories, and for nothing else',
       HOST: '127.0.0.1',
       PORT: '0',
       RCB_DATA_DIR: join(this.database.dataDir, 'data'),

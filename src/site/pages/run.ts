@@ -35,6 +35,8 @@ import type {
 } from '../reader.ts';
 import { failuresSection } from './failures.ts';
 import { flappedSection } from './flapped.ts';
+import type { Pressing } from '../reader-buttons.ts';
+import { buttonsSection, isAnswerDue } from './buttons.ts';
 import { manifestSection, pinFile } from './manifest.ts';
 import { changeLine, runList } from './runs.ts';
 import { timelineSection } from './timeline.ts';
@@ -47,17 +49,19 @@ export interface RunView {
   wishes: MergeWishRow[];
   timeline: Timeline;
   failures?: FailuresView;
+  pressing?: Pressing;
 }
 
 /** Everything about one run. While it is unfinished the page refreshes itself. */
-export function runPage(context: PageContext, { run, others, wishes, timeline, failures }: RunView): Html {
-  const isFinished = run.state === 'finished';
+export function runPage(context: PageContext, { run, others, wishes, timeline, failures, pressing }: RunView): Html {
+  const isFinished = run.state === 'finished' && !isAnswerDue(pressing);
   return page(context, {
     title: `${stateOf(run)}: ${run.title || shortRef(run.ref)} · ${run.repository}`,
     section: 'runs',
     refresh: isFinished ? undefined : 5,
     body: fragment`<article id="run"${isFinished ? '' : LIVE}>
 ${head(context, run)}
+${buttonsSection(context, run, pressing)}
 ${failures ? failuresSection(context, run, failures) : ''}
 ${run.builds.length === 0 ? noBuilds(context, run) : run.builds.map((build) => buildSection(context, run, build))}
 ${flappedSection(run)}

@@ -85,7 +85,7 @@ export function identify(hub: Hub, authorization: string | undefined): Caller {
     verifyJwt(hub, secret);
     return { kind: 'app' };
   }
-  const user = hub.tokens.userOf(secret);
+  const user = hub.tokens.userOf(secret) ?? hub.oauth.userOf(secret);
   if (user) return { kind: 'user', user };
   return installationCaller(hub, secret);
 }

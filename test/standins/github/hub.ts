@@ -1,5 +1,6 @@
 import type { Credentials, Tokens } from './auth.ts';
 import type { Hooks } from './hooks.ts';
+import type { OAuth } from './oauth.ts';
 import type { AppRecord, Clock, State } from './state.ts';
 import { isoSeconds } from './state.ts';
 
@@ -11,6 +12,7 @@ export interface Hub {
   readonly app: AppRecord;
   readonly credentials: Credentials;
   readonly tokens: Tokens;
+  readonly oauth: OAuth;
   readonly hooks: Hooks;
   readonly limits: RateLimits;
   /** How often `mergeable` is answered with null before it is known. */

@@ -8,6 +8,7 @@ import { Faults } from './faults.ts';
 import { git, refs, resolveCommit } from './git.ts';
 import { Hooks } from './hooks.ts';
 import { createLock, type Hub, type RateLimits } from './hub.ts';
+import { OAuth } from './oauth.ts';
 import { DEFAULT_LIMITS, RateLimiter, type Usage } from './rate-limit.ts';
 import { type InvalidRequest, RequestLog, type RequestRecord } from './requests.ts';
 import { createGitHubServer } from './server.ts';
@@ -102,6 +103,7 @@ function createHub(options: GitHubOptions): Hub {
     app,
     credentials,
     tokens: new Tokens(),
+    oauth: new OAuth(clock),
     hooks: new Hooks(clock, credentials.webhookSecret, app, options.webhookUrl),
     limits: { ...DEFAULT_LIMITS, ...options.limits },
     mergeableNulls: options.mergeableNulls ?? 1,
@@ -173,6 +175,32 @@ export class StandInGitHub extends Driver {
 
   get webhookSecret(): string {
     return this.hub.credentials.webhookSecret;
+  }
+
+  /** Of the App, for logins of its users. */
+  get client(): { id: string; secret: string } {
+    const { clientId: id, clientSecret: secret } = this.hub.oauth;
+    return { id, secret };
+  }
+
+  /** Where browsers may be sent back to after a login; undefined: anywhere. */
+  sendBackTo(url: string | undefined): void {
+    this.hub.oauth.callbackUrl = url;
+  }
+
+  /** Who sits before the browser from now on; undefined: the page asks. */
+  signIn(login: string | undefined): void {
+    this.hub.oauth.signedIn = login === undefined ? undefined : this.hub.state.user(login);
+  }
+
+  /** A user does not want the App to know him any more. */
+  revokeLogins(login: string): void {
+    this.hub.oauth.revokeAllOf(this.hub.state.user(login));
+  }
+
+  /** How many logins of a user are good. */
+  logins(login: string): number {
+    return this.hub.oauth.countOf(this.hub.state.user(login));
   }
 
   /** The login of the app's bot, `slug[bot]`. */

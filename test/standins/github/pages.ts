@@ -25,11 +25,15 @@ const HEADERS = {
   'Referrer-Policy': 'no-referrer',
 };
 
+export function pageHeaders(c: { header(name: string, value: string): void }): void {
+  for (const [name, value] of Object.entries(HEADERS)) c.header(name, value);
+}
+
 export function createPages(hub: Hub): Hono {
   const pages = new Hono();
   pages.use(async (c, next) => {
     await next();
-    for (const [name, value] of Object.entries(HEADERS)) c.header(name, value);
+    pageHeaders(c);
   });
   pages.notFound((c) => c.html(page('Not found', html`<p>There is no such page in this stand-in GitHub.</p>`), 404));
   pages.get('/_assets/style.css', (c) => c.body(STYLE, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
@@ -52,7 +56,7 @@ export function createPages(hub: Hub): Hono {
   return pages;
 }
 
-function page(title: string, content: Markup | Markup[]): Markup {
+export function page(title: string, content: Markup | Markup[]): Markup {
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <title>${title} · stand-in GitHub</title><link rel="stylesheet" href="/_assets/style.css"></head>

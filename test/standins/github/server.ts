@@ -2,21 +2,29 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { getRequestListener } from '@hono/node-server';
 import { type ApiParts, createApi } from './api.ts';
 import type { Hub } from './hub.ts';
+import { createOAuth } from './oauth.ts';
 import { createPages } from './pages.ts';
 import { serveGit } from './smart-http.ts';
 import { fullNameOf } from './state.ts';
 
-/** One server for REST (with and without `/api/v3`), git and pages. */
+/** One server for REST (with and without `/api/v3`), logins, git and pages. */
 
 const API_WORDS = new Set('app graphql installation repos repositories rate_limit search user users'.split(' '));
+const OAUTH_WORDS = new Set(['login', 'applications']);
 const ENTERPRISE = '/api/v3';
 const ENTERPRISE_GRAPHQL = '/api/graphql';
 
 export function createGitHubServer(parts: ApiParts): Server {
   const { hub, faults, log } = parts;
   const api = getRequestListener(createApi(parts).fetch, { overrideGlobalObjects: false });
+  const oauth = getRequestListener(createOAuth(hub).fetch, { overrideGlobalObjects: false });
   const pages = getRequestListener(createPages(hub).fetch, { overrideGlobalObjects: false });
 
+  const note = (request: IncomingMessage, response: ServerResponse, caller: 'git' | 'anonymous'): void => {
+    const { method = 'GET', url = '/' } = request;
+    const query = new URL(url, hub.origin).search;
+    log.add({ method, path: pathOf(request), query, status: response.statusCode, caller, at: hub.clock.now() });
+  };
   const serve = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
     const path = request.url === ENTERPRISE_GRAPHQL ? '/graphql' : (request.url ?? '/');
     const enterprise = path.startsWith(`${ENTERPRISE}/`);
@@ -24,12 +32,12 @@ export function createGitHubServer(parts: ApiParts): Server {
     const first = /^\/([^/?]*)/.exec(request.url)?.[1] ?? '';
     if (enterprise || API_WORDS.has(first)) return api(request, response);
     if (isBroken(faults.take(request.method ?? 'GET', pathOf(request)), response)) return;
+    if (OAUTH_WORDS.has(first)) {
+      await oauth(request, response);
+      return note(request, response, 'anonymous');
+    }
     if (await serveGit(hub, request, response)) {
-      const { method = 'GET' } = request;
-      const query = new URL(request.url, hub.origin).search;
-      const { statusCode: status } = response;
-      log.add({ method, path: pathOf(request), query, status, caller: 'git', at: hub.clock.now() });
-      return;
+      return note(request, response, 'git');
     }
     return pages(request, response);
   };

@@ -3,7 +3,7 @@ import { tokenAnswer } from '../auth.ts';
 import { repositoriesOf } from '../events.ts';
 import type { Delivery } from '../hooks.ts';
 import type { Hub } from '../hub.ts';
-import { appJson, installationJson, repositoryJson } from '../shapes/repository.ts';
+import { appJson, installationJson, publicUserJson, repositoryJson } from '../shapes/repository.ts';
 import type { Installation } from '../state.ts';
 import { type Api, bodyOf, type Ctx, paged, pageOf, urlWith } from './context.ts';
 import { ApiError, notFound, unprocessable } from './errors.ts';
@@ -29,6 +29,11 @@ export function appRoutes(hub: Hub, api: Api): void {
     const installation = repository && hub.state.installationOf(repository);
     if (!installation) throw notFound();
     return c.json(installationJson(hub, installation));
+  });
+  api.get('/user', (c) => {
+    const caller = c.get('caller');
+    if (caller.kind !== 'user') throw new ApiError(caller.kind === 'anonymous' ? 401 : 403, 'Requires authentication');
+    return c.json(publicUserJson(hub, caller.user));
   });
   api.get('/installation/repositories', (c) => installationRepositories(hub, c));
   deliveryRoutes(hub, api);
