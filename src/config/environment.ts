@@ -178,9 +178,8 @@ function parseGitHub(reader: Reader): GitHubConfig | undefined {
   const host = parseGheHost(reader);
   const protocol = reader.word('GHE_PROTOCOL', ['https', 'http']) ?? 'https';
   const previous = parseWebhookSecret(reader, 'WEBHOOK_SECRET_PREVIOUS');
-  const isWanted = (['APP_ID', 'PRIVATE_KEY', 'PRIVATE_KEY_PATH', 'WEBHOOK_SECRET'] as const).some((key) =>
-    reader.get(key),
-  );
+  const names = ['APP_ID', 'PRIVATE_KEY', 'PRIVATE_KEY_PATH', 'WEBHOOK_SECRET', 'GITHUB_CLIENT_ID'] as const;
+  const isWanted = names.some((key) => reader.get(key));
   if (!isWanted) return undefined;
 
   const current = parseWebhookSecret(reader, 'WEBHOOK_SECRET');

@@ -9,7 +9,7 @@ export function parseLogin(reader: Reader): LoginConfig {
   const clientSecret = secretOrFile(reader, 'GITHUB_CLIENT_SECRET', 'GITHUB_CLIENT_SECRET_FILE');
   const sessionKeys = parseSessionKeys(reader);
   if (clientSecret && !clientId) reader.wrong('GITHUB_CLIENT_ID', 'nothing', 'the client ID of the GitHub App');
-  if (clientId && !clientSecret) {
+  if (clientId && !clientSecret && !reader.get('GITHUB_CLIENT_SECRET_FILE')) {
     reader.wrong('GITHUB_CLIENT_SECRET', 'nothing', 'a client secret of the GitHub App beside its client ID');
   }
   if (!clientId || !clientSecret) return { off: 'GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET are not set' };
@@ -48,7 +48,10 @@ function secretOrFile(reader: Reader, name: Variable, fileName: Variable): strin
   const given = reader.secret(name);
   const path = reader.get(fileName);
   if (!path) return given;
-  if (given) reader.wrong(fileName, `it beside ${name}`, 'one of the two');
+  if (given) {
+    reader.wrong(fileName, `it beside ${name}`, 'one of the two');
+    return given;
+  }
   const expected = 'a file that holds a secret of one line';
   try {
     const bytes = reader.files.read(path, LARGEST_SECRET);

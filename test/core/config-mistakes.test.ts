@@ -368,7 +368,7 @@ const inEnvironment: [env: Record<string, string>, ...lines: string[]][] = [
   ],
   [
     { RCB_DATADIR: '/data' },
-    'environment: RCB_DATADIR: found an unknown variable, expected RCB_CONFIG, RCB_DATA_DIR or RCB_PUBLIC_URL. Did you mean "RCB_DATA_DIR"?',
+    'environment: RCB_DATADIR: found an unknown variable, expected RCB_CONFIG, RCB_DATA_DIR, RCB_PUBLIC_URL, RCB_SESSION_KEY, RCB_SESSION_KEY_FILE or RCB_SESSION_KEY_PREVIOUS. Did you mean "RCB_DATA_DIR"?',
   ],
   [{ RCB_SOURCE_NQP: '/x', RCB_RUN: '1' }],
   [{ ...app, APP_ID: 'rcb' }, 'environment: APP_ID: found "rcb", expected the number of the GitHub App.'],

@@ -181,6 +181,7 @@ test('the GitHub App comes from Probot’s variables', () => {
     protocol: 'https',
     apiUrl: 'https://api.github.com',
     htmlUrl: 'https://github.com',
+    login: { off: 'GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET are not set' },
   });
   assert.equal(configOf({ APP_ID: '' }).github, undefined);
 });

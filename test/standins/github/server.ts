@@ -30,7 +30,7 @@ export function createGitHubServer(parts: ApiParts): Server {
     const enterprise = path.startsWith(`${ENTERPRISE}/`);
     request.url = byName(hub, enterprise ? path.slice(ENTERPRISE.length) : path);
     const first = /^\/([^/?]*)/.exec(request.url)?.[1] ?? '';
-    if (enterprise || API_WORDS.has(first)) return api(request, response);
+    if (!OAUTH_WORDS.has(first) && (enterprise || API_WORDS.has(first))) return api(request, response);
     if (isBroken(faults.take(request.method ?? 'GET', pathOf(request)), response)) return;
     if (OAUTH_WORDS.has(first)) {
       await oauth(request, response);
