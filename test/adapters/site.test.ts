@@ -191,7 +191,7 @@ test('every answer forbids foreign script, frames and sniffing', async () => {
     );
     assert.match(headers.get('content-security-policy') ?? '', /frame-ancestors 'none'/, path);
     assert.equal(headers.get('x-content-type-options'), 'nosniff', path);
-    assert.equal(headers.get('referrer-policy'), 'no-referrer', path);
+    assert.equal(headers.get('referrer-policy'), 'same-origin', path);
   }
   assert.doesNotMatch(await world.text('/'), /<script(?! src=)|<style| style=| on[a-z]+=/);
 });

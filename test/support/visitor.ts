@@ -70,7 +70,10 @@ export function formsOf({ text }: Pick<Page, 'text'>): Form[] {
     action: attribute(head, 'action'),
     button: /<button[^>]*>([^<]*)<\/button>/.exec(inside)?.[1] ?? '',
     fields: Object.fromEntries(
-      [...inside.matchAll(/<input\b([^>]*)>/g)].map(([, input = '']) => [attribute(input, 'name'), attribute(input, 'value')]),
+      [...inside.matchAll(/<input\b([^>]*)>/g)].map(([, input = '']) => [
+        attribute(input, 'name'),
+        attribute(input, 'value'),
+      ]),
     ),
   }));
 }

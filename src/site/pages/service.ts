@@ -1,3 +1,4 @@
+import { loginMessages } from '../../core/messages-buttons.ts';
 import { type KnownLimits, ledgerMessages } from '../../core/messages-ledger.ts';
 import { isPlain } from '../../core/serving.ts';
 import {
@@ -47,6 +48,7 @@ export function servicePage(context: PageContext, view: ServiceView): Html {
     section: 'service',
     body: fragment`<div class="page-head"><h1>Service</h1><div class="verdict-line">${sign(view.health.ok, 'all is well', 'something is wrong', true)}</div></div>
 ${waitingNotice(view)}
+${context.account?.kind === 'off' ? fragment`<p class="quiet">${loginMessages.off(context.account.why)}</p>` : ''}
 ${section(
   'health',
   'Health',
