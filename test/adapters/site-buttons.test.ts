@@ -201,9 +201,13 @@ test('a token that has ended is renewed, once, and its successor is kept sealed'
   assert.equal(it.forge.calls.filter((call) => call === 'refresh').length, 1, 'the new one is good');
 });
 
-test('a run that is not there has no buttons to press', async () => {
-  const it = await loggedIn(memoryReader([aRun()]));
-  assert.equal((await it.press({ command: 're-test' }, undefined, '/runs/0none/press')).status, 400);
+test('the button of a run that was removed meanwhile finds nothing', async () => {
+  const reader = readerOf();
+  const it = await loggedIn(reader);
+  const { fields } = formOf(await it.page(), 'Re-test');
+  reader.pressing = async () => undefined;
+  assert.equal((await it.press(fields)).status, 404);
+  assert.deepEqual(it.pressed, []);
 });
 
 const STATES: [what: string, run: Partial<RunDetails>, buttons: string[]][] = [
