@@ -30,9 +30,12 @@ export function pressWords({ command, state }: Pick<Press, 'command' | 'state'>)
   return state === 'obeyed' ? `pressed ${name}: done.` : `pressed ${name}: not done.`;
 }
 
-/** What was written for a comment, on a page: without Markdown's links and signs. */
+/** What was written for a comment, on a page: without Markdown's links and signs, and without what its line says anyway. */
 export const plainWords = (markdown: string): string =>
-  markdown.replace(/\[([^\]]*)\]\([^)\s]*\)/g, '$1').replace(/\\([\\`*_{}[\]()#+.!<>|~-])/g, '$1');
+  markdown
+    .replace(/^I did not do `[^`]*`: (.)/, (_, first: string) => first.toUpperCase())
+    .replace(/\[([^\]]*)\]\([^)\s]*\)/g, '$1')
+    .replace(/\\([\\`*_{}[\]()#+.!<>|~-])/g, '$1');
 
 export const loginMessages = {
   logIn: 'Log in',

@@ -6,7 +6,7 @@ import { isFormToken } from '../core/session.ts';
 import { runPath, withQuery } from './links.ts';
 import type { Login } from './login.ts';
 import { readForm, requireOwnOrigin, smallForm } from './own-form.ts';
-import { aboutPress, BUTTONS_ID } from './pages/buttons.ts';
+import { aboutPress } from './pages/buttons.ts';
 import { rateLimit } from './rate-limit.ts';
 import type { Pressing } from './reader-buttons.ts';
 import { NotFound, Refused, rowId, type Site, type SiteOptions } from './site.ts';
@@ -40,7 +40,8 @@ export function addButtons(site: Site, options: SiteOptions, login: Login | unde
     const pressing = await reader.pressing(runId, 1);
     if (!pressing) throw new NotFound(`There is no run ${runId}, or it was removed.`);
     await press(pressEvent(pressing, { runId, command, actor }, seen, clock.now()));
-    return c.redirect(`${runPath(runId)}#${BUTTONS_ID}`, 303);
+    // Without a fragment: a page that refreshes itself by <meta> would only be scrolled to it, and not loaded again.
+    return c.redirect(runPath(runId), 303);
   });
 }
 

@@ -38,5 +38,6 @@ test('what was written for a comment is read on a page without the signs of Mark
     plainWords(commandMessages.retestUnderWay('https://rcb/runs/1')),
     'This head is being tested already: the run. Nothing new was started.',
   );
+  assert.match(plainWords(commandMessages.refused('cancel', 'needs-write')!), /^What others have asked for can be/);
   assert.equal(plainWords('a\\_b \\[c\\] `{re-test}`'), 'a_b [c] `{re-test}`');
 });

@@ -6,7 +6,6 @@ import { runPath } from '../links.ts';
 import type { RunRow } from '../reader.ts';
 import type { Pressing, ShownPress } from '../reader-buttons.ts';
 
-export const BUTTONS_ID = 'buttons';
 export const MOST_PRESSES = 5;
 
 /** What the token of a button's form is made of. */
@@ -31,7 +30,7 @@ export function buttonsSection(context: PageContext, run: RunRow, pressing: Pres
   if (!isNewest && presses.length === 0) return fragment``;
   const shown = isNewest && !isAnswerDue(pressing) ? buttons(account, run, presses) : fragment``;
   const hint = isNewest ? hintFor(account) : quiet(buttonMessages.newerRun);
-  return fragment`<section id="${BUTTONS_ID}" class="ask" aria-label="${buttonMessages.label}">
+  return fragment`<section id="buttons" class="ask" aria-label="${buttonMessages.label}">
 ${shown}${hint}${presses.length > 0 ? fragment`<ul class="plain presses">${presses.map((press) => pressLine(context, press))}</ul>` : ''}</section>`;
 }
 
