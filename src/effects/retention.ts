@@ -1,3 +1,4 @@
+import { IDLE_MS, SESSION_MS } from '../core/session.ts';
 import { SourceError } from '../sources/sources.ts';
 import type { Performed, World } from './effect.ts';
 import { addTotals, SWEPT_KINDS, sweepPage, type Totals } from './sweep.ts';
@@ -38,6 +39,7 @@ const COMMIT_UNUSED_MS = 7 * DAY_MS;
 /** Steps with nothing to do cost no turn of their own. */
 export async function sweepRetention(world: World, signal: AbortSignal): Promise<Performed> {
   let cursor = begun((await world.store.cursor(RETENTION_CURSOR)) as SweepCursor | undefined, world.now());
+  if (cursor.step === STEPS[0] && cursor.after === undefined) await removeSessions(world);
   for (;;) {
     signal.throwIfAborted();
     const { hasWorked, ...next } = await sweepStep(cursor, world, signal);
@@ -64,6 +66,12 @@ function begun(cursor: SweepCursor = {}, now: Date): SweepCursor {
     last,
   };
 }
+
+/** Logins that have ended hold tokens that may still be good: they do not wait for a person to come back. */
+const removeSessions = ({ retention, now }: World): Promise<void> =>
+  retention.store.removeSessions(startOf(SESSION_MS, now()), startOf(IDLE_MS, now()));
+
+const startOf = (ms: number, now: Date): Date => new Date(now.getTime() - ms);
 
 interface Stepped {
   cursor: SweepCursor;

@@ -26,6 +26,10 @@ export function openRetentionStore(prisma: PrismaClient): RetentionStore {
       const data = { payload: Prisma.DbNull, raw: null, rawSha256: null };
       await prisma.event.updateMany({ where: { id: { in: ids }, state: 'done' }, data });
     },
+    removeSessions: async (begunBefore, usedBefore) => {
+      const over = [{ createdAt: { lt: begunBefore } }, { usedAt: { lt: usedBefore } }];
+      await prisma.session.deleteMany({ where: { OR: over } });
+    },
     removeEffects: async (before, limit) => (await prisma.effect.deleteMany({ where: oldEffect(before), limit })).count,
     mirrored: ({ after = '', limit }) => prisma.$queryRaw<{ key: string; name: string }[]>`
       SELECT key, max(name) AS name FROM (

@@ -110,6 +110,8 @@ export interface RetentionStore {
   removePayloads(ids: string[]): Promise<void>;
   /** At most `limit`; answers how many went. */
   removeEffects(before: Date, limit: number): Promise<number>;
+  /** Logins that began, or were last used, before. */
+  removeSessions(begunBefore: Date, usedBefore: Date): Promise<void>;
   /** Repositories that may have a mirror. */
   mirrored(page: Page): Promise<{ key: string; name: string }[]>;
   /** Commits that open pull requests, unfinished runs, and runs whose archives stay refer to, in any repository. */

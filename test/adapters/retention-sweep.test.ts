@@ -48,6 +48,7 @@ function aHouse({ logs = 0, mirrors = [] as string[], failing = '' } = {}) {
       for (const id of ids) kept.splice(kept.indexOf(id), 1);
     },
     removePayloads: async () => undefined,
+    removeSessions: async () => undefined,
     removeEffects: async () => 0,
     mirrored: async ({ after = '', limit }) =>
       mirrors

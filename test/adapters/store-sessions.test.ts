@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import type { Session } from '../../src/core/session.ts';
 import type { Sessions } from '../../src/site/sessions.ts';
+import { openRetentionStore } from '../../src/store/prisma-retention.ts';
 import { openSessions } from '../../src/store/prisma-sessions.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { memorySessions } from './login-fakes.ts';
@@ -60,7 +61,7 @@ for (const [name, open] of KINDS) {
   });
 }
 
-test('a new session sweeps those that have ended', async () => {
+test('a new session sweeps those that have ended, and so does retention', async () => {
   const database = await testDatabase();
   try {
     const sessions = openSessions(database.database.prisma);
@@ -70,6 +71,13 @@ test('a new session sweeps those that have ended', async () => {
     await sessions.add(aSession('new'), { createdAt: ago(8 * HOUR), usedAt: ago(HOUR) });
     const ids = (await database.database.prisma.session.findMany({ orderBy: { id: 'asc' } })).map(({ id }) => id);
     assert.deepEqual(ids, ['good', 'new']);
+    const retention = openRetentionStore(database.database.prisma);
+    await retention.removeSessions(ago(8 * HOUR), ago(HOUR));
+    assert.equal(await database.database.prisma.session.count(), 2);
+    await retention.removeSessions(ago(6 * HOUR), ago(HOUR));
+    assert.deepEqual(await sessions.find('good'), undefined);
+    await retention.removeSessions(ago(8 * HOUR), ago(-1));
+    assert.equal(await database.database.prisma.session.count(), 0);
   } finally {
     await database.close();
   }
