@@ -144,11 +144,11 @@ export interface RunRequest {
 }
 
 /** Where a command stands. `at`: when it was given, ISO 8601; of a button its event's key. `runId`: it was on the page of
- *  this run, where its answer is shown. */
+ *  this run, where its answer is shown. `jobId`: it is about this job alone. */
 export type CommandSource =
   | { kind: 'comment'; number: number; id: string; at: string }
   | { kind: 'description'; number: number; headSha: string }
-  | { kind: 'button'; at: string; runId?: string };
+  | { kind: 'button'; at: string; runId?: string; jobId?: string };
 
 /** `MergeFacts` without what the database knows. */
 export type SeenMergeFacts = Omit<MergeFacts, 'now' | 'run' | 'policy'>;

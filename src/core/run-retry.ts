@@ -20,6 +20,15 @@ export function decideRetry(run: Run, canRetry: (backend: string) => boolean): R
   return { do: 'retry', buildIds: failed.map(({ id }) => id) };
 }
 
+/** Somebody asks for one job. No backend runs a job that passed once more, and those that run failed ones again run all of
+ *  the build's: the other builds stay as they are. */
+export function decideJobRetry(run: Run, jobId: string, canRetry: (backend: string) => boolean): RetryDecision {
+  const build = run.builds.find(({ jobs }) => jobs.some(({ id }) => id === jobId));
+  const hasFailed = build && failedJobs(build).some(({ id }) => id === jobId);
+  const can = hasFailed && build.externalId !== undefined && canRetry(build.backend);
+  return can && mayReopen(run) ? { do: 'retry', buildIds: [build.id] } : { do: 'whole' };
+}
+
 const failedJobs = (build: Build): Job[] => build.jobs.filter(({ verdict }) => verdict !== 'passed');
 
 /** The run is open again, its other builds untouched. GitHub reopens no completed check: `rcb` becomes a new one. */

@@ -1,7 +1,7 @@
 import type { PullRequest } from '../core/change.ts';
 import { jobsOf, RUN_CHECK } from '../core/check.ts';
 import { type Command, commandOfButton, commandsOf, oneRetest } from '../core/command.ts';
-import type { CommandSource, Event, EventOf } from '../core/event.ts';
+import type { CommandSource, Event, EventOf, RunRequest } from '../core/event.ts';
 import { pullRequestSubject, resolvedOf } from '../core/event.ts';
 import { boundHead } from '../core/merge-head.ts';
 import { DESCRIPTION, isOpenWish, reactionTarget } from '../core/merge-request.ts';
@@ -12,7 +12,7 @@ import type { RepositoryRef, Run } from '../core/model.ts';
 import { type Allowance, decidePermission } from '../core/permission.ts';
 import { policyFor } from '../core/policy.ts';
 import { linkedRuns } from '../core/run-links.ts';
-import { decideRetry } from '../core/run-retry.ts';
+import { decideJobRetry, decideRetry } from '../core/run-retry.ts';
 import { isServedRepository } from '../core/serving.ts';
 import type { StoredMergeRequest } from '../store/store.ts';
 import { answerPress, newerRun } from './button.ts';
@@ -85,7 +85,8 @@ export async function onCheckRerequested(
   const isRunCheck = run.checks.find(({ id }) => id === checkId)?.name === RUN_CHECK;
   const asked = commandOfButton(request, isRunCheck);
   if (!asked) return nothing;
-  const source: CommandSource = { kind: 'button', at: context.key };
+  const jobId = asked.whole ? undefined : run.checks.find(({ id }) => id === checkId)?.jobId;
+  const source: CommandSource = { kind: 'button', at: context.key, ...(jobId !== undefined && { jobId }) };
   const { subject } = run;
   const actor = request.sender;
   return {
@@ -233,28 +234,36 @@ async function retest(
   }
   if (run.state !== 'finished') return refuse('under-way', commandMessages.retestUnderWay(runUrl(context, run.id)));
   const hasFailed = jobsOf(run).some((job) => job.verdict !== 'passed');
-  if (command === 're-test failed') {
-    if (run.verdict === 'passed' && !hasFailed) return refuse('none-failed', commandMessages.retestNothingFailed);
-    const canRetry = (name: string) => context.serving.backends.find((each) => each.name === name)?.retries === true;
-    const retry = decideRetry(run, canRetry);
+  const canRetry = (name: string) => context.serving.backends.find((each) => each.name === name)?.retries === true;
+  const jobId = event.source.kind === 'button' ? event.source.jobId : undefined;
+  if (command === 're-test failed' || jobId !== undefined) {
+    if (jobId === undefined && run.verdict === 'passed' && !hasFailed)
+      return refuse('none-failed', commandMessages.retestNothingFailed);
+    const retry = jobId === undefined ? decideRetry(run, canRetry) : decideJobRetry(run, jobId, canRetry);
     if (retry.do === 'retry') {
       done.events.push({ kind: 'run.retried', runId: run.id, buildIds: retry.buildIds, by: actor.login });
       return;
     }
     say(done, event, 'whole', commandMessages.retestWhole);
   }
-  await startAgain(run, pull, event, command === 're-test latest' ? undefined : givenOf(run), done, context);
+  const given = command === 're-test latest' ? undefined : givenOf(run, jobId === undefined ? [] : [JOB_ALONE]);
+  await startAgain(run, pull, event, given, done, context);
 }
 
-/** A run that chose no commits has none to give. */
-const givenOf = (run: Run) =>
-  run.manifest && run.builds.length > 0 ? { sources: run.sources.map(resolvedOf), manifest: run.manifest } : undefined;
+const { jobAlone: JOB_ALONE } = commandMessages;
+
+/** A run that chose no commits has none to give. `notes`: of the new run. */
+function givenOf({ manifest, builds, sources }: Run, notes: string[]): RunRequest['given'] {
+  if (!manifest || builds.length === 0) return undefined;
+  const kept = manifest.notes.filter((note) => note !== JOB_ALONE);
+  return { sources: sources.map(resolvedOf), manifest: { ...manifest, notes: [...kept, ...notes] } };
+}
 
 async function startAgain(
   run: Run,
   pull: PullRequest | undefined,
   { subject, repository, source }: EventOf<'command.seen'>,
-  given: ReturnType<typeof givenOf>,
+  given: RunRequest['given'],
   done: Done,
   context: HandlerContext,
 ): Promise<void> {

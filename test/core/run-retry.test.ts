@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkContent, jobsOf } from '../../src/core/check.ts';
-import { decideRetry, notGoodEnough } from '../../src/core/run-retry.ts';
+import { decideJobRetry, decideRetry, notGoodEnough } from '../../src/core/run-retry.ts';
 import { aPull, later, RunStory } from '../support/builders.ts';
 
 const can =
@@ -46,6 +46,38 @@ test('what was superseded, is under way, or failed without a job is tested as a 
   assert.equal(decideRetry(new RunStory({}, ['azure']).building().run, can('azure')).do, 'whole');
   const story = new RunStory({}, ['azure']).building().observed({ state: 'finished', verdict: 'error', jobs: [] });
   assert.equal(decideRetry(story.run, can('azure')).do, 'whole');
+});
+
+test('one job runs again where it failed and its backend can, whatever became of the other builds', () => {
+  const story = new RunStory({}, ['azure', 'local']).resolved().packed().started(0).started(1);
+  story
+    .ended(
+      [
+        { name: 'linux', verdict: 'failed' },
+        { name: 'windows', verdict: 'passed' },
+      ],
+      0,
+    )
+    .ended([{ verdict: 'failed' }], 1);
+  const idOf = (name: string) => jobsOf(story.run).find((job) => job.name === name)!.id;
+  const [azure] = story.run.builds;
+  const local = story.run.builds[1]!.jobs[0]!.id;
+  assert.deepEqual(decideJobRetry(story.run, idOf('azure / linux'), can('azure')), {
+    do: 'retry',
+    buildIds: [azure!.id],
+  });
+  assert.equal(decideJobRetry(story.run, idOf('azure / windows'), can('azure')).do, 'whole', 'it passed');
+  assert.equal(decideJobRetry(story.run, idOf('azure / linux'), can('local')).do, 'whole');
+  assert.equal(decideJobRetry(story.run, local, can('azure')).do, 'whole');
+  assert.equal(decideJobRetry(story.run, 'of another run', can('azure')).do, 'whole');
+});
+
+test('one job of a run that something else ended is tested with all the others', () => {
+  const story = new RunStory({}, ['azure']).building();
+  story.observed({ state: 'running', jobs: [{ name: 'linux', attempt: 1, state: 'finished', verdict: 'failed' }] });
+  const [job] = jobsOf(story.run);
+  assert.equal(decideJobRetry(story.run, job!.id, can('azure')).do, 'whole', 'it is under way');
+  assert.equal(decideJobRetry(story.superseded().run, job!.id, can('azure')).do, 'whole');
 });
 
 test('a run that is retried is open again: its failed jobs are queued, and their checks and its own are new', () => {

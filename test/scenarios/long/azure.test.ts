@@ -207,6 +207,31 @@ describe('builds on Azure Pipelines', { timeout: 240_000 }, () => {
     await until(() => conclusionsOf(pull.headSha, 'rcb').includes('success'));
   });
 
+  test('Re-run on the check of a job that failed runs it again; of one that passed tests everything, and says why', async () => {
+    const pull = await open(world);
+    const { id } = await runThat(world, pull.headSha, ({ builds }) => builds.length > 0);
+    const build = (await buildOf(azure, { id })).start();
+    build.job('Windows').finish('succeeded');
+    ends(build, 'failed');
+    const linux = await world.check(pull.headSha, 'azure / Linux');
+    const windows = await world.check(pull.headSha, 'azure / Windows');
+    await runThat(world, pull.headSha, hasEnded);
+    const before = azure.builds.length;
+    await world.github.rerequestCheckRun(linux.id, { by: 'maintainer' });
+    await until(() => build.build.status === 'inProgress');
+    ends(build, 'succeeded');
+    await until(() => conclusionsOf(pull.headSha, 'rcb').includes('success'));
+    const run = await runThat(world, pull.headSha, hasEnded);
+    assert.deepEqual([run.id, run.verdict, azure.builds.length], [id, 'passed', before]);
+
+    await world.github.rerequestCheckRun(windows.id, { by: 'maintainer' });
+    await until(async () => (await world.runs(`?sha=${pull.headSha}`)).length === 2);
+    const whole = await runThat(world, pull.headSha, ({ builds }) => builds.length > 0);
+    assert.match(await world.text(`/runs/${whole.id}`), /its back-end cannot run it alone, so everything is tested/);
+    ends((await buildOf(azure, whole)).start(), 'succeeded');
+    assert.equal((await runThat(world, pull.headSha, hasEnded)).verdict, 'passed');
+  });
+
   test('a fork is not sent to a pipeline that may reach secrets', async () => {
     const headRepo = await world.github.fork(REPO, 'stranger');
     const pull = await open(world, { headRepo, author: 'stranger' });
