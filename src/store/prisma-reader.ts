@@ -25,9 +25,9 @@ import {
   listNewestVerdictIds,
   readBranchState,
 } from './prisma-reader-branches.ts';
+import { readPressing } from './prisma-reader-buttons.ts';
 import { readFailures } from './prisma-reader-failures.ts';
 import { listFlappers, listRecord, readTestFile, recentFlaps } from './prisma-reader-flappers.ts';
-import { readPressing } from './prisma-reader-buttons.ts';
 import { listBackendNames, listRunIds } from './prisma-reader-runs.ts';
 import { readTimeline } from './prisma-reader-timeline.ts';
 import { listMergeWishes } from './prisma-reader-wishes.ts';

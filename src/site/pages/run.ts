@@ -37,6 +37,7 @@ import { failuresSection } from './failures.ts';
 import { flappedSection } from './flapped.ts';
 import type { Pressing } from '../reader-buttons.ts';
 import { buttonsSection, isAnswerDue } from './buttons.ts';
+import { failuresSection } from './failures.ts';
 import { manifestSection, pinFile } from './manifest.ts';
 import { changeLine, runList } from './runs.ts';
 import { timelineSection } from './timeline.ts';
