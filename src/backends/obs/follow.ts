@@ -244,7 +244,8 @@ export class Following {
       if (!end && ['built', 'no-job'].includes(meaning)) isLagging = true;
       const seen = end ?? this.#open(job, sight, mark);
       // It is listed as scheduled, too, before the scheduler has read its recipe. What was shown once needs an end.
-      const mayVanish = mark.started.packages[job.package]!.mayBeLeftOut && !isRunning(sight.code) && meaning !== 'built';
+      const mayVanish =
+        mark.started.packages[job.package]!.mayBeLeftOut && !isRunning(sight.code) && meaning !== 'built';
       if (!end && seen.state !== 'finished' && mayVanish) unsettled += 1;
       else told.push(seen);
     }

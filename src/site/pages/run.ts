@@ -33,11 +33,10 @@ import type {
   RunRow,
   Timeline,
 } from '../reader.ts';
-import { failuresSection } from './failures.ts';
-import { flappedSection } from './flapped.ts';
 import type { Pressing } from '../reader-buttons.ts';
 import { buttonsSection, isAnswerDue } from './buttons.ts';
 import { failuresSection } from './failures.ts';
+import { flappedSection } from './flapped.ts';
 import { manifestSection, pinFile } from './manifest.ts';
 import { changeLine, runList } from './runs.ts';
 import { timelineSection } from './timeline.ts';
