@@ -1,4 +1,5 @@
 import { attemptNumber, verdictOf } from './build.ts';
+import { branchOf } from './change.ts';
 import type { Effect } from './effect.ts';
 import type { EventOf, KeptOutput } from './event.ts';
 import {
@@ -12,7 +13,7 @@ import {
 } from './flapper.ts';
 import { matchesAny } from './globs.ts';
 import { flapperMessages } from './messages-flappers.ts';
-import type { Build, Change, Job, Run } from './model.ts';
+import type { Build, Job, Run } from './model.ts';
 import { type PolicyRule, policyFor } from './policy.ts';
 import { awaitingRetry, startingAnew } from './run-retry.ts';
 import type { TestFile } from './testlog.ts';
@@ -144,10 +145,6 @@ function judge(
     decision,
   };
 }
-
-/** Of a branch its short name; of a pull request its base. */
-export const branchOf = (change: Change): string =>
-  change.kind === 'pull-request' ? change.base.ref : change.ref.replace(/^refs\/heads\//, '');
 
 /** An entry names it, whether or not it holds here and today. */
 const isListed = (judged: FileJudgement): boolean => judged.isKnown || 'entry' in judged.reason;
