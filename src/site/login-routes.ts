@@ -67,7 +67,9 @@ export function addVisitors(site: Site, options: SiteOptions, login: Login | und
     const isActive = (c.req.header('Sec-Fetch-Mode') ?? 'navigate') === 'navigate';
     if (word !== undefined) c.set('visitor', await login.visitor(word, isActive).catch(tell(options, c)));
     await next();
-    if (c.get('visitor') && !c.res.headers.has('Cache-Control')) c.header('Cache-Control', 'private, no-store');
+    const { headers } = c.res;
+    const isSent = headers.has('x-hono-already-sent');
+    if (c.get('visitor') && !isSent && !headers.has('Cache-Control')) c.header('Cache-Control', 'private, no-store');
   });
 }
 

@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { keyringOf } from '../../src/core/secret-box.ts';
 import { IDLE_MS, LOGIN_MS, SESSION_MS, sessionIdOf } from '../../src/core/session.ts';
+import { siteHandler } from '../../src/site/routes.ts';
 import { formOf } from '../support/visitor.ts';
 import { callbackOf, Jar, KEYS, logIn, loginWorld, memorySessions } from './login-fakes.ts';
-import { memoryReader, siteOf } from './site-fakes.ts';
+import { aJob, memoryReader, siteOf, withJob } from './site-fakes.ts';
 
 const ORIGIN = 'https://rcb.example';
 const MINUTE = 60_000;
@@ -277,4 +281,24 @@ test('a page with somebody’s name is kept by nobody', async () => {
   const { jar } = await logIn(world);
   assert.equal((await pageFor(world, jar)).response.headers.get('cache-control'), 'private, no-store');
   assert.equal((await world.get('/runs')).headers.get('cache-control'), 'no-cache');
+});
+
+test('who is logged in reads raw logs and downloads as everybody does', async (t) => {
+  const run = withJob(aJob());
+  const world = loginWorld(memoryReader([run]));
+  const log = await world.archive.openLog(run.builds[0]!.jobs[0]!.attempts[0]!.id);
+  await log.append(Buffer.from('all is well\n'));
+  await log.end();
+  const { jar } = await logIn(world);
+  const handler = siteHandler(world.site);
+  const server = createServer((req, res) => void handler(req, res)).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const { port } = server.address() as AddressInfo;
+  const response = await fetch(`http://127.0.0.1:${port}/runs/01run/jobs/job1/log.txt`, { headers: jar.headers });
+  assert.deepEqual([response.status, await response.text()], [200, 'all is well\n']);
+  assert.deepEqual(world.faults, []);
 });
