@@ -1,6 +1,8 @@
+import type { KnownFlapper } from '../core/flapper.ts';
 import { dayOf, remarksOn, suggestAdditions } from '../core/flapper-suggest.ts';
 import { flapperPageMessages } from '../core/messages-flapper-page.ts';
 import { apiFlapper, apiFlapperFile, apiSuggestions } from './api-flappers.ts';
+import { knownFor } from './known-flappers.ts';
 import { flapperFilePage, WEEKS_OF_FILE } from './pages/flapper-file.ts';
 import { flappersPage, type ListAdvice, WEEKS_OF_LIST } from './pages/flappers.ts';
 import { parseQuery } from './query.ts';
@@ -18,19 +20,23 @@ const RAN_DAYS = 30;
 
 /** The record of test files: the list of flappers, one file, and what the list of known flappers lacks. */
 export function addFlappers(site: Site, options: SiteOptions, show: Show): void {
-  const known = options.knownFlappers ?? [];
   const base = options.publicUrl.replace(/\/+$/, '');
   site.get('/flappers', async (c) => {
     const query = parseQuery(flappersQuery, c.req.query());
+    const known = await knownLately(options);
     const listed = await listOf(options, query);
-    const advice = query.before === undefined ? await adviceOn(options) : undefined;
+    const advice = query.before === undefined ? await adviceOn(options, known) : undefined;
     return respond(c, flappersPage(show(c), { query, listed, known, advice }));
   });
-  site.get('/flappers/file', async (c) => respond(c, flapperFilePage(show(c), await fileOf(options, c), known)));
+  site.get('/flappers/file', async (c) => {
+    const file = await fileOf(options, c);
+    return respond(c, flapperFilePage(show(c), file, await knownLately(options)));
+  });
   site.get('/api/flappers', async (c) => {
     const query = parseQuery(flappersQuery, c.req.query());
+    const known = await knownLately(options);
     const { rows, next } = await listOf(options, query);
-    const advice = query.before === undefined ? await adviceOn(options) : undefined;
+    const advice = query.before === undefined ? await adviceOn(options, known) : undefined;
     const today = dayOf(options.clock.now());
     const flappers = rows.map((row) => apiFlapper(row, known, today, base));
     return c.json({ flappers, next, suggestions: advice && apiSuggestions(advice) });
@@ -52,19 +58,23 @@ async function fileOf({ reader, clock }: SiteOptions, c: SiteContext): Promise<T
   return file;
 }
 
-async function adviceOn({ reader, clock, knownFlappers = [] }: SiteOptions): Promise<ListAdvice> {
+/** Lists in repositories are known by what was judged with them: an entry that nothing failed for says nothing here. */
+const knownLately = (options: SiteOptions) =>
+  knownFor(options, { since: new Date(options.clock.now().getTime() - FLAPPED_DAYS * DAY_MS) });
+
+async function adviceOn({ reader, clock }: SiteOptions, known: readonly KnownFlapper[]): Promise<ListAdvice> {
   const now = clock.now();
   const today = dayOf(now);
   const ago = (days: number) => new Date(now.getTime() - days * DAY_MS);
   const [flapped, record] = await Promise.all([
     reader.recentFlaps(ago(FLAPPED_DAYS), MOST_FLAPPED),
     reader.listRecord(
-      knownFlappers.map(({ name }) => name),
+      known.map(({ name }) => name),
       ago(RAN_DAYS),
     ),
   ]);
   return {
-    additions: suggestAdditions(flapped, knownFlappers, today),
-    remarks: remarksOn(knownFlappers, record, today),
+    additions: suggestAdditions(flapped, known, today),
+    remarks: remarksOn(known, record, today),
   };
 }

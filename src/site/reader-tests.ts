@@ -1,4 +1,5 @@
 import type { EarlierOutcome, FailureNews } from '../core/failure-news.ts';
+import type { KnownFlapper } from '../core/flapper.ts';
 import type { FileRecord, ListRecord } from '../core/flapper-suggest.ts';
 import type { TestFile } from '../core/testlog-files.ts';
 import type { AttemptTests } from '../core/testlog-kept.ts';
@@ -15,6 +16,8 @@ export interface TestsReader {
   /** What the record tells about the entries of a list. `names`: paths and globs; a file has not run lately when no job
    *  ran it since `lately`. */
   listRecord(names: readonly string[], lately: Date): Promise<ListRecord>;
+  /** Entries of repositories' own lists, as they counted when failures were judged: of one run, or of all since then. */
+  listedFlappers(where: { runId: string } | { since: Date }): Promise<KnownFlapper[]>;
   /** What failed in a run, by file; bounded. */
   failuresOf(run: Pick<RunRow, 'id' | 'subject'>): Promise<RunFailures>;
 }

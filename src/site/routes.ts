@@ -10,6 +10,7 @@ import { contentDisposition, DOWNLOAD_POLICY, findDownload, sendStream } from '.
 import { failuresView } from './failures-view.ts';
 import { addErrors } from './faults.ts';
 import { addFlappers } from './flapper-routes.ts';
+import { knownFor } from './known-flappers.ts';
 import { forgeLinks } from './links.ts';
 import { addLogs } from './log-routes.ts';
 import { openLogin } from './login.ts';
@@ -106,7 +107,7 @@ function addAssets(site: Site, assets: Assets): void {
   );
 }
 
-function addRuns(site: Site, { reader, limits, archive, knownFlappers = [] }: SiteOptions, show: Show): void {
+function addRuns(site: Site, { reader, limits, archive, knownFlappers }: SiteOptions, show: Show): void {
   const list = async (c: SiteContext) => {
     const query = parseQuery(runsQuery, c.req.query());
     const { before, limit = RUNS_PER_PAGE, ...filter } = query;
@@ -129,7 +130,8 @@ function addRuns(site: Site, { reader, limits, archive, knownFlappers = [] }: Si
       reader.failuresOf(run),
       reader.pressing(run.id, MOST_PRESSES),
     ]);
-    const failures = await failuresView(run, failed, knownFlappers, archive);
+    const known = await knownFor({ reader, knownFlappers }, { runId: run.id });
+    const failures = await failuresView(run, failed, known, archive);
     return respond(c, runPage(show(c), { run, others, wishes, timeline, failures, pressing }));
   });
 }
@@ -222,7 +224,7 @@ function addService(site: Site, options: SiteOptions, show: Show): void {
   });
 }
 
-function addApi(site: Site, { reader, publicUrl, clock, knownFlappers = [] }: SiteOptions): void {
+function addApi(site: Site, { reader, publicUrl, clock, knownFlappers }: SiteOptions): void {
   const base = publicUrl.replace(/\/+$/, '');
   site.get('/api/runs', async (c) => {
     const { before, limit = RUNS_PER_PAGE, ...filter } = parseQuery(runsQuery, c.req.query());
@@ -232,7 +234,8 @@ function addApi(site: Site, { reader, publicUrl, clock, knownFlappers = [] }: Si
   site.get('/api/runs/:id', async (c) => {
     const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
-    const failures = apiFailures(run.id, await reader.failuresOf(run), knownFlappers, base);
+    const known = await knownFor({ reader, knownFlappers }, { runId: run.id });
+    const failures = apiFailures(run.id, await reader.failuresOf(run), known, base);
     return c.json({ ...apiRun(run, base), failures });
   });
   site.get('/api/ledger', async (c) => {

@@ -28,6 +28,7 @@ import {
 import { readPressing } from './prisma-reader-buttons.ts';
 import { readFailures } from './prisma-reader-failures.ts';
 import { listFlappers, listRecord, readTestFile, recentFlaps } from './prisma-reader-flappers.ts';
+import { readListed } from './prisma-reader-listed.ts';
 import { listBackendNames, listRunIds } from './prisma-reader-runs.ts';
 import { readTimeline } from './prisma-reader-timeline.ts';
 import { listMergeWishes } from './prisma-reader-wishes.ts';
@@ -78,6 +79,7 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
     testFile: (name, since, failures) => readTestFile(prisma, name, since, failures),
     recentFlaps: (since, limit) => recentFlaps(prisma, since, limit),
     listRecord: (names, lately) => listRecord(prisma, names, lately),
+    listedFlappers: (where) => readListed(prisma, where),
     failuresOf: (run) => readFailures(prisma, run),
   };
 }

@@ -130,6 +130,7 @@ const noTests: TestsReader = {
   testFile: async () => undefined,
   recentFlaps: async () => [],
   listRecord: async () => ({ running: [], gone: [], lastFlapped: new Map() }),
+  listedFlappers: async () => [],
   failuresOf: async () => ({ files: [], isCut: false, runs: [], others: [] }),
 };
 
