@@ -212,6 +212,53 @@ test('a file that did not run for a month, although its jobs did, is gone', asyn
   }
 });
 
+test("entries of a repository's own list are known by what was judged with them, the newest version of each", async () => {
+  const issue = (number: number) => `https://github.example/acme/tool/issues/${number}`;
+  const entry = (number: number, more: object = {}) => ({ name: 't/own.t', issue: issue(number), ...more });
+  const file = aFailure('t/own.t');
+  const judged = (...files: object[]) => ({ judged: [{ files }], faults: [] });
+  const world = await testsWorld([{ name: 't/own.t', platforms: ['win*'] }]);
+  try {
+    for (const id of ['r1', 'r2', 'r3']) {
+      await world.told(
+        { id, sourceSet: 'one', ...(id === 'r3' && { verdict: 'passed' }) },
+        id === 'r3' ? tests(['t/own.t']) : tests([], ['t/own.t']),
+      );
+    }
+    const put = (id: string, flappers: object) => world.prisma.run.update({ where: { id }, data: { flappers } });
+    await put('r1', judged({ file, isKnown: true, entry: entry(1) }));
+    await put(
+      'r2',
+      judged(
+        { file, isKnown: true, entry: entry(2) },
+        { file, isKnown: false, reason: { because: 'not-yet', entry: { name: 't/soon.t', since: '2027-01-01' } } },
+      ),
+    );
+    const { flappers, suggestions } = (await (await world.get('/api/flappers')).json()) as Listed;
+    assert.deepEqual(
+      flappers.map(({ known }) => known),
+      [{ name: 't/own.t', issue: issue(2) }],
+    );
+    assert.deepEqual(suggestions?.add, []);
+    const known = async (id: string) => {
+      const { failures } = (await (await world.get(`/api/runs/${id}`)).json()) as {
+        failures: { files: { known?: object }[] };
+      };
+      return failures.files.map((each) => each.known);
+    };
+    assert.deepEqual(await known('r1'), [{ name: 't/own.t', issue: issue(1) }], 'as it was when it failed');
+    await world.prisma.run.updateMany({ data: { createdAt: later(-61 * DAY) } });
+    const later_ = (await (await world.get('/api/flappers')).json()) as Listed;
+    assert.deepEqual(
+      later_.flappers.map(({ known: entry_ }) => entry_),
+      [undefined],
+      'nothing was judged with it lately',
+    );
+  } finally {
+    await world.close();
+  }
+});
+
 describe('what failed in a run', () => {
   let world: TestsWorld;
   before(async () => {
