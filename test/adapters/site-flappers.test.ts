@@ -216,7 +216,9 @@ test("entries of a repository's own list are known by what was judged with them,
   const issue = (number: number) => `https://github.example/acme/tool/issues/${number}`;
   const entry = (number: number, more: object = {}) => ({ name: 't/own.t', issue: issue(number), ...more });
   const file = aFailure('t/own.t');
-  const judged = (...files: object[]) => ({ judged: [{ files }], faults: [] });
+  const attempt = { jobId: 'job-r1', job: 'azure / Lin_MVM', attempt: 1, isFlapperOnly: true, obstacles: [] };
+  const decision = { rerun: false, because: 'backend-cannot' };
+  const judged = (...files: object[]) => ({ judged: [{ ...attempt, decision, files }], faults: [] });
   const world = await testsWorld([{ name: 't/own.t', platforms: ['win*'] }]);
   try {
     for (const id of ['r1', 'r2', 'r3']) {
