@@ -75,6 +75,8 @@ export interface LogReader {
   /** `count` lines from line `from` (1-based). Costs the frames they are in, not the log. A line longer than
    *  `maxLineBytes` (default 64 KiB) comes cut, with `cut` set to its full length in bytes. */
   lineRange(from: number, count: number, maxLineBytes?: number): Promise<LogLine[]>;
+  /** Where in the text a line begins, in bytes, for `stream`. Behind the last line: the end of the text. */
+  startOfLine(line: number): Promise<number>;
   /** The text as bytes, from byte `from` on, up to what was there when the reader was opened. */
   stream(from?: number): Readable;
 }

@@ -30,6 +30,12 @@ function logReader(paths: LogPaths, snapshot: LogSnapshot): LogReader {
       const what = `Lines ${from} to ${from + count - 1} of log ${paths.id} could not be read`;
       return translated(what, () => readLines(new LogText(paths, snapshot, index), index, from, count, maxLineBytes));
     },
+    startOfLine(line) {
+      assertWhole({ line });
+      if (line < 1) throw new RangeError(`Lines are counted from 1, not from ${line}.`);
+      const what = `Line ${line} of log ${paths.id} could not be found`;
+      return translated(what, () => new LogText(paths, snapshot, index).lineStart(line));
+    },
     stream(from = 0) {
       assertWhole({ from });
       return Readable.from(textFrom(paths, snapshot, index, from), {

@@ -278,6 +278,13 @@ function memoryLog(text: Buffer, ended: boolean): LogReader {
         text: line.slice(0, maxLineBytes),
         cut: line.length > maxLineBytes ? line.length : undefined,
       })),
+    startOfLine: async (line) =>
+      Buffer.byteLength(
+        lines
+          .slice(0, line - 1)
+          .map((each) => `${each}\n`)
+          .join(''),
+      ),
     stream: (from = 0) => Readable.from([text.subarray(from)]),
   };
 }

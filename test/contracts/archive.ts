@@ -251,6 +251,19 @@ function logStories(story: Story): void {
           assert.deepEqual(line, { number: from + index, text: `line ${from + index} of the log` });
         }
       }
+      for (const from of [1, 2, 74_000, 150_000, 150_001, 999_999]) {
+        const rest = await text(reader.stream(await reader.startOfLine(from)));
+        assert.equal(
+          rest.slice(0, 40),
+          content
+            .toString()
+            .split('\n')
+            .slice(from - 1)
+            .join('\n')
+            .slice(0, 40),
+          `${from}`,
+        );
+      }
       assert.deepEqual(await reader.lineRange(150_001, 5), []);
       assert.deepEqual(await reader.lineRange(7, 0), []);
     }
@@ -356,6 +369,7 @@ function logStories(story: Story): void {
       [1, Number.NaN],
     ]) {
       await assert.rejects(async () => reader.lineRange(from!, count!), RangeError);
+      if (count === 1) await assert.rejects(async () => reader.startOfLine(from!), RangeError);
     }
   });
 }
