@@ -63,6 +63,7 @@ const PORTS = [
   'site/reader-tests.ts',
   'site/reader-buttons.ts',
   'site/sessions.ts',
+  'site/reader-log.ts',
 ];
 
 /** Small things that anybody may use: the time and the log. */

@@ -8,15 +8,16 @@ import { fragment, type Html } from './html.ts';
  */
 export type LineRenderer = (text: string) => Html;
 
-export function createLineRenderer(): LineRenderer {
+/** `show`: what becomes of text without colours of its own; default: escaped. */
+export function createLineRenderer(show: (text: string) => Html = escaped): LineRenderer {
   let carried = '';
   return (text) => {
     const clean = harmless(text);
-    if (!carried && !clean.includes(ESC)) return fragment`${clean}`;
+    if (!carried && !clean.includes(ESC)) return show(clean);
     // A fresh parser per line: Anser's list of decorations only grows until a reset, and a hostile log never resets.
     const entries = new Anser().ansiToJson(carried + clean, { use_classes: true, remove_empty: false });
     carried = stateAfter(entries.at(-1));
-    return fragment`${entries.filter((entry) => entry.content !== '').map(span)}`;
+    return fragment`${entries.filter((entry) => entry.content !== '').map((entry) => span(entry, show))}`;
   };
 }
 
@@ -70,15 +71,16 @@ function plainParameters(parameters: string): string {
 const COLOURS = ['black', 'red', 'green', 'yellow', 'blue', 'magenta', 'cyan', 'white'];
 const DECORATIONS = ['bold', 'dim', 'italic', 'underline', 'strikethrough'] as const;
 
-function span(entry: Anser.AnserJsonEntry): Html {
+const escaped = (text: string): Html => fragment`${text}`;
+
+function span(entry: Anser.AnserJsonEntry, show: (text: string) => Html): Html {
   const classes = [
     colourClass(entry.fg, entry.fg_truecolor, 'fg'),
     colourClass(entry.bg, entry.bg_truecolor, 'bg'),
     ...DECORATIONS.filter((name) => entry.decorations.includes(name)).map((name) => `ansi-${name}`),
   ].filter((name) => name !== undefined);
-  return classes.length === 0
-    ? fragment`${entry.content}`
-    : fragment`<span class="${classes.join(' ')}">${entry.content}</span>`;
+  const content = show(entry.content);
+  return classes.length === 0 ? content : fragment`<span class="${classes.join(' ')}">${content}</span>`;
 }
 
 /** `ansi-red-fg`; richer palettes go to the nearest of the sixteen, whose shades suit light and dark pages. */

@@ -11,6 +11,7 @@ import {
   type SiteContext,
   type SiteOptions,
 } from './site.ts';
+import { TooBusy } from './turns.ts';
 
 /** Every fault as words for people: what happened, and what they can do. The cause goes to `onError`, never on a page. */
 interface Fault {
@@ -41,6 +42,7 @@ function faultOf(error: unknown): Fault {
       ? { status: 410, heading: 'Gone', words: error.message }
       : { status: 404, heading: 'Not found', words: error.message };
   }
+  if (error instanceof TooBusy) return { status: 503, heading: 'Too busy', words: error.message };
   if (error instanceof ArchiveError) return archiveFault(error);
   return {
     status: 500,

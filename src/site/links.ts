@@ -17,6 +17,8 @@ export const jobLinesPath = (runId: string, jobId: string): string => `${jobPath
 export const logLinePath = (runId: string, jobId: string, line: number, attempt?: number): string =>
   `${withQuery(jobPath(runId, jobId), { from: line > 100 ? line - 100 : undefined, attempt })}#L${line}`;
 export const flapperFilePath = (name: string): string => `/flappers/file?name=${part(name)}`;
+export const jobGotoPath = (runId: string, jobId: string): string => `${jobPath(runId, jobId)}/goto`;
+export const jobComparePath = (runId: string, jobId: string): string => `${jobPath(runId, jobId)}/compare`;
 export const factPath = (key: string): string => `/ledger/fact?key=${part(key)}`;
 
 /** A word of a command line that a person copies into a shell: whatever a branch is called, it stays one word. */

@@ -1,20 +1,26 @@
 import type { Archive, LogReader } from '../archive/archive.ts';
+import { logMessages } from '../core/messages-log.ts';
 import { contentDisposition, DOWNLOAD_POLICY, sendStream } from './downloads.ts';
-import { fileName } from './links.ts';
+import { fileName, jobPath, withQuery } from './links.ts';
+import { createLogFinder, type LogFinder } from './log-finder.ts';
+import type { Scan } from './log-scan.ts';
 import { MAX_LINE_BYTES, readWindow } from './log-window.ts';
-import { DEFAULT_COUNT, type JobView, jobPage, logLines } from './pages/job.ts';
-import { type LogQuery, logQuery, parseQuery } from './query.ts';
+import { DEFAULT_COUNT, type JobView, jobPage } from './pages/job.ts';
+import { logLines } from './pages/log-lines.ts';
+import { gotoQuery, type LogQuery, logQuery, parseQuery } from './query.ts';
 import type { AttemptRow, JobRow, Reader, RunRow } from './reader.ts';
 import { NotFound, respond, rowId, SAFETY, type Show, type Site, type SiteContext, type SiteOptions } from './site.ts';
 
 /** The log of a job's attempt: as a page of lines, as the lines that came since, and as it is. */
 export function addLogs(site: Site, options: SiteOptions, show: Show): void {
   const { reader, archive } = options;
+  const finder = createLogFinder(options.clock);
   site.get('/runs/:id/jobs/:job', async (c) => {
     const query = parseQuery(logQuery, c.req.query());
     const found = await findAttempt(c, reader, query.attempt);
-    return respond(c, jobPage(show(c), await viewOf(found, query, archive)));
+    return respond(c, jobPage(show(c), await viewOf(found, query, options, finder, c.req.raw.signal)));
   });
+  site.get('/runs/:id/jobs/:job/goto', (c) => goTo(c, options, finder));
   site.get('/runs/:id/jobs/:job/lines', async (c) => {
     const query = parseQuery(logQuery, c.req.query());
     const found = await findAttempt(c, reader, query.attempt);
@@ -54,10 +60,52 @@ async function openLog({ attempt }: FoundAttempt, archive: Pick<Archive, 'readLo
   return attempt && archive.readLog(attempt.id);
 }
 
-async function viewOf(found: FoundAttempt, query: LogQuery, archive: Pick<Archive, 'readLog'>): Promise<JobView> {
-  const log = await openLog(found, archive);
-  if (!log || log.lines === 0) return found;
-  return { ...found, log: await readWindow(log, query, isGrowing(found)) };
+async function viewOf(
+  asked: FoundAttempt,
+  query: LogQuery,
+  { archive, reader }: SiteOptions,
+  finder: LogFinder,
+  signal: AbortSignal,
+): Promise<JobView> {
+  const { attempt } = asked;
+  const log = await openLog(asked, archive);
+  if (!log || !attempt || log.lines === 0) return { ...asked, query };
+  const place = { log, attemptId: attempt.id, signal };
+  const search = query.q === undefined ? undefined : await finder.search(place, query.q);
+  // Whoever searches sees the first thing found.
+  const line = query.line ?? (query.from === undefined ? lineOf(search) : undefined);
+  const [tests, overview] = await Promise.all([reader.failedTests(attempt.id), finder.overview(place)]);
+  const isFollowed = isGrowing(asked);
+  return {
+    ...asked,
+    query: { ...query, line },
+    search,
+    tests,
+    overview,
+    log: await readWindow(log, { ...query, line }, isFollowed),
+  };
+}
+
+const lineOf = (search: Scan | undefined) => {
+  const hit = search?.hits[0];
+  return hit && { from: hit.line, to: hit.line };
+};
+
+/** To the nearest line of a kind, and to the page again when there is none: a link that needs no script. */
+async function goTo(c: SiteContext, options: SiteOptions, finder: LogFinder): Promise<Response> {
+  const { to, line, q, ...query } = parseQuery(gotoQuery, c.req.query());
+  const found = await findAttempt(c, options.reader, query.attempt);
+  const log = await openLog(found, options.archive);
+  const { attempt } = found;
+  if (!log || !attempt) throw noLog(found);
+  const known = await options.reader.failedTests(attempt.id);
+  const at = line?.from ?? 1;
+  const place = { log, attemptId: attempt.id, signal: c.req.raw.signal };
+  const { line: hit, looked } = await finder.near(place, { look: to, line: at, text: q, known });
+  const page = jobPath(found.run.id, found.job.id);
+  const shown = { attempt: query.attempt, count: query.count, q };
+  if (hit !== undefined) return c.redirect(`${withQuery(page, { ...shown, line: hit })}#L${hit}`, 303);
+  return c.redirect(withQuery(page, { ...shown, line: to === 'first' ? undefined : at, none: to, looked }), 303);
 }
 
 /** A log may still grow for a moment after its verdict; after this it is taken for complete, sealed or not. */
@@ -81,8 +129,8 @@ async function newLines(found: FoundAttempt, log: LogReader | undefined, query: 
 }
 
 function noLog({ attempt }: FoundAttempt): NotFound {
-  return attempt?.log
-    ? new NotFound('The log of this attempt was removed by retention, or the archive lost it.', true)
+  return attempt?.log || attempt?.logRemovedAt
+    ? new NotFound(logMessages.gone(attempt.logRemovedAt).words, true)
     : new NotFound('This attempt has no log: it wrote nothing yet.');
 }
 

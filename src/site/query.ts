@@ -85,11 +85,36 @@ export const factQuery = z.object({ key: key('key').min(1, 'key must name a fact
 export const MAX_LINES = 5000;
 const MAX_LINE = 2_000_000_000;
 
+/** `120`, or `120-140`: as anchors have it (`#L120-L140`), for readers without JavaScript. */
+const lines = z
+  .string()
+  .trim()
+  .regex(/^L?\d{1,10}(-L?\d{1,10})?$/, 'line must be a number, or two with a dash between them')
+  .transform((text) => text.match(/\d+/g)!.map(Number))
+  .refine((numbers) => numbers.every((each) => each >= 1 && each <= MAX_LINE), `line must be 1 to ${MAX_LINE}`)
+  .transform((numbers) => ({ from: Math.min(...numbers), to: Math.max(...numbers) }));
+
+const LOOKS = ['first', 'next', 'previous'] as const;
+
 export const logQuery = z.object({
   from: absentWhenEmpty(positive('from', MAX_LINE)),
   count: absentWhenEmpty(positive('count', MAX_LINES)),
   attempt: absentWhenEmpty(positive('attempt', 1_000_000)),
+  line: absentWhenEmpty(lines),
+  /** What to search for, as it is: no pattern. */
+  q: absentWhenEmpty(
+    z
+      .string()
+      .max(200, 'q is longer than 200 characters')
+      .regex(/^[^\n\r]*$/, 'q must be one line'),
+  ),
+  /** Which look found nothing, and up to where it looked, if not everywhere. */
+  none: absentWhenEmpty(oneOf('none', LOOKS)),
+  looked: absentWhenEmpty(positive('looked', MAX_LINE)),
 });
+
+export const gotoQuery = logQuery.extend({ to: oneOf('to', LOOKS) });
+export type Look = (typeof LOOKS)[number];
 
 export type RunsQuery = z.infer<typeof runsQuery>;
 export type LedgerQuery = z.infer<typeof ledgerQuery>;

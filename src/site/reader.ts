@@ -2,6 +2,7 @@ import type { MergeDecision, MergeRequest } from '../core/merge-request.ts';
 import type { Progress, RunManifest, RunState, RunVerdict, Trigger, Verdict } from '../core/model.ts';
 import type { RunFlappers } from '../core/run-flappers.ts';
 import type { ButtonReader } from './reader-buttons.ts';
+import type { LogRows } from './reader-log.ts';
 import type { RunsReader } from './reader-runs.ts';
 import type { TestsReader } from './reader-tests.ts';
 
@@ -9,7 +10,7 @@ import type { TestsReader } from './reader-tests.ts';
  * PORT. What pages and JSON read of the store: plain rows, newest first, paged by key and never by offset.
  * Only reading: a button inserts an event and nothing else.
  */
-export interface Reader extends ButtonReader, RunsReader, TestsReader {
+export interface Reader extends ButtonReader, RunsReader, TestsReader, LogRows {
   listRuns(filter: RunFilter, page: Page): Promise<Listed<RunRow>>;
   /** Whole runs, for the JSON list: a fixed number of queries per page, not one set per run. */
   listRunDetails(filter: RunFilter, page: Page): Promise<Listed<RunDetails>>;
@@ -252,6 +253,8 @@ export interface AttemptRow {
   startedAt?: Date;
   finishedAt?: Date;
   log?: { bytes: number; lines: number; sha256?: string };
+  /** By retention. */
+  logRemovedAt?: Date;
   artifacts: { name: string; size: number; sha256: string }[];
 }
 

@@ -29,6 +29,7 @@ import { readPressing } from './prisma-reader-buttons.ts';
 import { readFailures } from './prisma-reader-failures.ts';
 import { listFlappers, listRecord, readTestFile, recentFlaps } from './prisma-reader-flappers.ts';
 import { readListed } from './prisma-reader-listed.ts';
+import { failedTests, findGreen, greenJob } from './prisma-reader-log.ts';
 import { listBackendNames, listRunIds } from './prisma-reader-runs.ts';
 import { readTimeline } from './prisma-reader-timeline.ts';
 import { listMergeWishes } from './prisma-reader-wishes.ts';
@@ -48,6 +49,11 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
     pressing: (runId, most) => readPressing(prisma, runId, most),
     mergeWishes: (subject, limit) => listMergeWishes(prisma, subject, limit),
     job: (runId, jobId) => readJob(prisma, runId, jobId),
+    lastGreen: async (runId, jobName) => {
+      const found = await findGreen(prisma, runId, jobName);
+      return found && greenJob(await readJob(prisma, found.runId, found.jobId));
+    },
+    failedTests: (attemptId) => failedTests(prisma, attemptId),
     sourceByArchive: (sha256) => sourceByArchive(prisma, sha256),
     artifactBySha256: (sha256) => artifactBySha256(prisma, sha256),
     listFacts: (filter, page) => listFacts(prisma, filter, page),
@@ -318,6 +324,7 @@ function attemptRow(attempt: StoredAttempt): AttemptRow {
     startedAt: maybe(attempt.startedAt),
     finishedAt: maybe(attempt.finishedAt),
     log: logBytes === null ? undefined : { bytes: Number(logBytes), lines: logLines ?? 0, sha256: maybe(logSha256) },
+    logRemovedAt: maybe(attempt.logRemovedAt),
     artifacts: attempt.artifacts.map(({ name, size, sha256 }) => ({ name, size: Number(size), sha256 })),
   };
 }

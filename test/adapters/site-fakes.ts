@@ -173,6 +173,16 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = [], wish
       const job = run?.builds.flatMap((build) => build.jobs).find(({ id }) => id === jobId);
       return run && job && { run, job };
     },
+    lastGreen: async (runId, jobName) => {
+      const before = runs.filter(({ id }) => id < runId).toSorted((one, other) => (one.id < other.id ? 1 : -1));
+      for (const run of before) {
+        const job = run.builds.flatMap((build) => build.jobs).find(({ name }) => name === jobName);
+        const attempt = job?.attempts.find(({ verdict }) => verdict === 'passed');
+        if (job?.verdict === 'passed' && attempt) return { run, job, attempt };
+      }
+      return undefined;
+    },
+    failedTests: async () => [],
     sourceByArchive: async (sha256) => {
       const source = runs.flatMap((run) => run.sources).find(({ archive }) => archive?.sha256 === sha256);
       return source?.archive && { repository: source.repository, sha: source.sha, size: source.archive.size };

@@ -57,7 +57,12 @@ test('a scan ends when its time is over, or nobody waits, and says how far it ca
   const log = await logOf(t, [`${LONG.join('\n')}\n`]);
   let time = 0;
   // Each look at the clock takes a second.
-  const clock = { now: () => new Date((time += 1000)) };
+  const clock = {
+    now() {
+      time += 1000;
+      return new Date(time);
+    },
+  };
   const cut = await scanLog(log, { pattern: /needle/gi, keep: 10 }, budgetOf(clock, 1500));
   assert.equal(cut.isWhole, false);
   assert.ok(cut.until > 1000 && cut.until < 150_000, `${cut.until}`);

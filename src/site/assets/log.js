@@ -1,12 +1,20 @@
-// The log page: follows a log that grows, and finds anchored lines (#L120, #L120-L140) that are on another page.
+// The log page: follows a log that grows, finds anchored lines (#L120, #L120-L140) that are on another page, steps from
+// failure to failure (e, n, p; through what was searched for, if anything was), and goes to the search (/).
 
 const log = document.getElementById('log');
 const maxLines = 5000;
+const deepest = 8;
 
 if (log) {
   goToAnchor(log);
   addEventListener('hashchange', () => goToAnchor(log));
   log.addEventListener('click', (event) => extendRange(event));
+  addEventListener('keydown', (event) => pressed(event));
+  for (const link of document.querySelectorAll('a[data-key]')) {
+    link.addEventListener('click', (event) => {
+      if (step(log, link)) event.preventDefault();
+    });
+  }
   if (log.dataset.lines) follow(log);
 }
 
@@ -16,24 +24,29 @@ function anchoredRange() {
 }
 
 function goToAnchor(log) {
-  for (const line of log.querySelectorAll('.marked')) line.classList.remove('marked');
   const range = anchoredRange();
   if (!range) return;
+  for (const line of log.querySelectorAll('.marked')) line.classList.remove('marked');
   const line = document.getElementById(`L${range.first}`);
   if (!line) return openPageWith(log, range.first);
   for (let n = range.first; n <= Math.min(range.last, range.first + maxLines); n++) {
-    document.getElementById(`L${n}`)?.classList.add('marked');
+    const each = document.getElementById(`L${n}`);
+    each?.classList.add('marked');
+    unfold(each);
   }
   line.scrollIntoView({ block: 'center' });
 }
 
+function unfold(line) {
+  for (let fold = line?.closest('details'); fold; fold = fold.parentElement.closest('details')) fold.open = true;
+}
+
 function openPageWith(log, number) {
-  const count = Number(log.dataset.count);
-  if (!count || number > Number(log.dataset.total)) return;
+  if (number > Number(log.dataset.total)) return;
   const url = new URL(location.href);
-  const from = String(Math.floor((number - 1) / count) * count + 1);
-  if (url.searchParams.get('from') === from) return;
-  url.searchParams.set('from', from);
+  if (url.searchParams.get('line') === String(number)) return;
+  url.searchParams.set('line', String(number));
+  url.searchParams.delete('from');
   location.replace(url);
 }
 
@@ -46,15 +59,57 @@ function extendRange(event) {
   location.hash = `#L${Math.min(range.first, number)}-L${Math.max(range.first, number)}`;
 }
 
+function pressed(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (event.target.closest?.('input, textarea, select, [contenteditable]')) return;
+  const target =
+    event.key === '/'
+      ? document.querySelector('input[name="q"]')
+      : document.querySelector(`a[data-key="${CSS.escape(event.key)}"]`);
+  if (!target) return;
+  event.preventDefault();
+  if (event.key === '/') target.focus();
+  else target.click();
+}
+
+// Within the page where it has the line; else the link leads there, from where the page ends. True: it was done here.
+function step(log, link) {
+  const key = link.dataset.key;
+  if (key === 'e') return false;
+  const lines = [...log.querySelectorAll('find' in log.dataset ? '.line:has(mark)' : '.line[data-mark]')];
+  const at = currentNumber(log, key === 'n');
+  const found = key === 'n' ? lines.find((line) => numberOf(line) > at) : lines.findLast((line) => numberOf(line) < at);
+  if (found) {
+    location.hash = `#${found.id}`;
+    return true;
+  }
+  const all = log.querySelectorAll('.line');
+  const url = new URL(link.href);
+  const edge = key === 'n' ? Math.max(at, lastNumber(log)) : Math.min(at, numberOf(all[0]));
+  url.searchParams.set('line', String(Math.max(1, edge)));
+  link.href = url;
+  return false;
+}
+
+const numberOf = (line) => Number(line?.id.slice(1) ?? 0);
+
+// Where the reader is: at the line that was asked for, else before the first one, or behind the last.
+function currentNumber(log, isForward) {
+  const marked = [...log.querySelectorAll('.marked')];
+  if (marked.length > 0) return numberOf(isForward ? marked.at(-1) : marked[0]);
+  return isForward ? numberOf(log.querySelector('.line')) - 1 : lastNumber(log) + 1;
+}
+
 function follow(log) {
   const note = document.getElementById('log-live');
+  const open = [...log.querySelectorAll('details[data-growing]')];
   let delay = 1000;
 
   async function poll() {
     let isBehind = false;
     try {
       const news = await fetchNews(log);
-      isBehind = show(log, news);
+      isBehind = show(log, open, news);
       delay = 1000;
       if (news.done) return stop(log, note);
       if (note) note.textContent = 'live';
@@ -66,17 +121,22 @@ function follow(log) {
     setTimeout(poll, isBehind ? 0 : document.hidden ? 5000 : delay);
   }
 
+  // Who comes back to the end has seen what is new.
+  addEventListener('scroll', () => isAtEnd() && sayNews(0), { passive: true });
   if (isFresh(log)) scrollTo(0, document.documentElement.scrollHeight);
   setTimeout(poll, delay);
 }
 
-// Opened without an anchor: a reader of a growing log wants its end.
+// Opened without a place: a reader of a growing log wants its end.
 function isFresh(log) {
-  return !location.hash && log.childElementCount > 0;
+  return !location.hash && !log.querySelector('.marked') && log.childElementCount > 0;
 }
 
+const isAtEnd = () => innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
+
 function lastNumber(log) {
-  return Number(log.lastElementChild?.id.slice(1) ?? 0);
+  const lines = log.querySelectorAll('.line');
+  return numberOf(lines[lines.length - 1]);
 }
 
 // The last line may have been shown half-written: ask for it again.
@@ -89,29 +149,75 @@ async function fetchNews(log) {
   return response.json();
 }
 
-function show(log, news) {
-  const isAtEnd = innerHeight + scrollY >= document.documentElement.scrollHeight - 80;
-  const last = log.lastElementChild;
+// A reader at the end stays at the end; one who has scrolled up, stays there, and is told what is below.
+function show(log, open, news) {
+  const wasAtEnd = isAtEnd();
+  const before = lastNumber(log);
   const holder = document.createElement('div');
   // Escaped by the server, as the page itself is.
   holder.innerHTML = news.html;
-  if (last && holder.firstElementChild?.id === last.id) {
-    if (holder.firstElementChild.textContent === last.textContent) holder.firstElementChild.remove();
-    else last.remove();
-  }
-  log.append(...holder.children);
+  for (const line of [...holder.children]) place(log, open, line);
+  if (holder.querySelector('.at') || log.querySelector('.at')) log.classList.add('timed');
   log.dataset.total = String(news.lines);
-  if (isAtEnd) {
-    while (log.childElementCount > maxLines) log.firstElementChild.remove();
+  if (wasAtEnd) {
+    trim(log, open);
     scrollTo(0, document.documentElement.scrollHeight);
-  }
+  } else sayNews(lastNumber(log) - before);
   sayWhatIsShown(log, news.lines);
   return news.next <= news.lines;
 }
 
+// As the server folds lines, a group that is written just now stays open.
+function place(log, open, line) {
+  const shown = document.getElementById(line.id);
+  if (shown) {
+    if (shown.textContent === line.textContent) return;
+    if (shown.matches('summary')) open.pop();
+    (shown.matches('summary') ? shown.parentElement : shown).remove();
+  }
+  const { fold } = line.dataset;
+  if (fold === 'phase') open.length = 0;
+  const parent = open.at(-1) ?? log;
+  if (fold === 'phase' || (fold === 'group' && open.length < deepest)) {
+    const details = document.createElement('details');
+    details.className = 'fold';
+    details.open = true;
+    details.toggleAttribute('data-phase', fold === 'phase');
+    const summary = document.createElement('summary');
+    for (const { name, value } of line.attributes) summary.setAttribute(name, value);
+    summary.append(...line.childNodes);
+    details.append(summary);
+    parent.append(details);
+    open.push(details);
+    return;
+  }
+  parent.append(line);
+  if (fold === 'end-group' && open.length > 0 && !('phase' in open.at(-1).dataset)) open.pop();
+  if (fold === 'end-phase') open.length = 0;
+}
+
+// A head goes after the last line below it, and never while lines come to it.
+function trim(log, open) {
+  const lines = [...log.querySelectorAll('.line')];
+  const old = lines.slice(0, Math.max(0, lines.length - maxLines));
+  for (const line of old) if (!line.matches('summary')) line.remove();
+  for (const { parentElement: fold } of old.filter((line) => line.isConnected).reverse()) {
+    if (fold.childElementCount === 1 && !open.includes(fold)) fold.remove();
+  }
+}
+
+let unseen = 0;
+function sayNews(count) {
+  const link = document.getElementById('log-news');
+  unseen = count === 0 && isAtEnd() ? 0 : unseen + count;
+  if (!link) return;
+  link.hidden = unseen === 0;
+  link.textContent = `${unseen.toLocaleString('en')} new ${unseen === 1 ? 'line' : 'lines'} below`;
+}
+
 function sayWhatIsShown(log, total) {
   if (total === 0) return;
-  const first = Number(log.firstElementChild?.id.slice(1) ?? 0);
+  const first = numberOf(log.querySelector('.line'));
   const words = `Lines ${first.toLocaleString('en')} to ${lastNumber(log).toLocaleString('en')} of ${total.toLocaleString('en')}`;
   for (const place of document.querySelectorAll('[data-shown]')) place.textContent = words;
 }

@@ -1,5 +1,6 @@
 import type { LogLine } from '../../archive/archive.ts';
-import { createLineRenderer } from '../ansi.ts';
+import type { MarkedLine } from '../../core/log-line.ts';
+import { logMessages } from '../../core/messages-log.ts';
 import {
   badge,
   duration,
@@ -7,7 +8,6 @@ import {
   foreign,
   fragment,
   type Html,
-  joined,
   number,
   type PageContext,
   page,
@@ -16,8 +16,13 @@ import {
   timeAgo,
   whyLine,
 } from '../html.ts';
-import { jobLinesPath, jobLogPath, jobPath, runPath, shortRef, withQuery } from '../links.ts';
+import { jobComparePath, jobLinesPath, jobLogPath, jobPath, runPath, shortRef, withQuery } from '../links.ts';
+import type { Overview } from '../log-finder.ts';
+import type { Scan } from '../log-scan.ts';
+import type { LogQuery } from '../query.ts';
 import type { AttemptRow, JobRow, RunRow } from '../reader.ts';
+import { findBar, findResults } from './log-find.ts';
+import { foldedLines, hasStamps } from './log-lines.ts';
 import { artifactList } from './run.ts';
 import { changeLine } from './runs.ts';
 
@@ -36,8 +41,16 @@ export interface JobView {
   run: RunRow;
   job: JobRow;
   attempt?: AttemptRow;
-  /** Absent: nothing was ever written. */
+  /** What the reader asked for. */
+  query: LogQuery;
+  /** Absent: nothing was ever written, or it is gone. */
   log?: LogWindow;
+  /** Of `query.q`. */
+  search?: Scan;
+  /** Failed tests, as they were stored, in the order of their lines. */
+  tests?: MarkedLine[];
+  /** What looks like a failure. Absent: the log is too long to be read for it. */
+  overview?: Overview;
 }
 
 export function jobPage(context: PageContext, view: JobView): Html {
@@ -81,31 +94,51 @@ function attempts(run: RunRow, job: JobRow, shown: AttemptRow | undefined): Html
 
 function logSection(view: JobView, isUnfinished: boolean): Html {
   const { run, job, attempt, log } = view;
+  if (attempt?.logRemovedAt && !log) return goneLog(attempt);
   if (!log && !isUnfinished) return noLog(attempt);
   const follows = isUnfinished && (log?.follows ?? true);
   const live = fragment` data-lines="${jobLinesPath(run.id, job.id)}" data-attempt="${attempt?.number ?? ''}"`;
+  const find = view.query.q === undefined ? '' : fragment` data-find`;
   return fragment`<section class="log-box" aria-label="Log">
-<div class="log-bar">${log ? windowLinks(view, log) : fragment`<span class="number" data-shown>Waiting for the first line …</span>`}
-${follows ? fragment`<span id="log-live" class="live-note" role="status">live</span>` : ''}
-${attempt && log ? fragment`<span class="push"><a href="${withQuery(jobLogPath(run.id, job.id), { attempt: attempt.number })}">Raw log</a> ${size(log.bytes)}</span>` : ''}</div>
-<div class="log" id="log" data-count="${log?.count ?? ''}" data-total="${log?.lines ?? 0}"${follows ? live : ''}>${log ? logLines(log.shown) : ''}</div>
-${log && log.lines > log.count ? fragment`<div class="log-bar">${windowLinks(view, log)}</div>` : ''}
+${log ? fragment`${findBar(view)}${findResults(view)}` : ''}
+<div class="log-bar">${log ? windowLinks(view, log) : fragment`<span class="number" data-shown>${logMessages.waiting}</span>`}
+${follows ? fragment`<span class="live-note"><span id="log-live" role="status">live</span> <a id="log-news" href="#log-end" hidden></a></span>` : ''}
+${attempt && log ? fragment`<span class="push">${compareLink(view)}<a href="${withQuery(jobLogPath(run.id, job.id), { attempt: attempt.number })}">Raw log</a> ${size(log.bytes)}</span>` : ''}</div>
+<div class="log${log && hasStamps(log.shown) ? ' timed' : ''}" id="log" data-count="${log?.count ?? ''}" data-total="${log?.lines ?? 0}"${find}${follows ? live : ''}>${log ? shownLines(view, log) : ''}</div>
+<div id="log-end" class="log-bar">${log && log.lines > log.count ? windowLinks(view, log) : ''}</div>
 </section>`;
 }
 
-function noLog(attempt: AttemptRow | undefined): Html {
-  return attempt?.log
-    ? emptyState('The log is gone', 'It was removed by retention, or the archive lost it; the verdict stays.')
-    : emptyState('No log', 'This attempt ended before it wrote a line.');
+function shownLines({ query, tests = [] }: JobView, log: LogWindow): Html {
+  return foldedLines(log.shown, {
+    target: query.line,
+    text: query.q,
+    tests: new Set(tests.map(({ line }) => line)),
+  });
 }
 
-function windowLinks({ run, job, attempt }: JobView, log: LogWindow): Html {
+const compareLink = ({ run, job, attempt }: JobView): Html | string =>
+  attempt?.state === 'finished'
+    ? fragment`<a href="${withQuery(jobComparePath(run.id, job.id), { attempt: attempt.number })}">Compare with the last green run</a> `
+    : '';
+
+function noLog(attempt: AttemptRow | undefined): Html {
+  return attempt?.log ? goneLog(attempt) : emptyState(logMessages.none.heading, logMessages.none.words);
+}
+
+export function goneLog(attempt: AttemptRow): Html {
+  const { heading, words } = logMessages.gone(attempt.logRemovedAt);
+  return emptyState(heading, words);
+}
+
+function windowLinks({ run, job, attempt, query }: JobView, log: LogWindow): Html {
   const last = log.from + log.shown.length - 1;
   const at = (from: number, label: string, title: string) =>
     fragment`<a href="${withQuery(jobPath(run.id, job.id), {
       from,
       count: log.count === DEFAULT_COUNT ? undefined : log.count,
       attempt: attempt?.number,
+      q: query.q,
     })}" title="${title}">${label}</a>`;
   const lastFrom = Math.max(1, log.lines - log.count + 1);
   return fragment`<span class="number" data-shown>Lines ${number(log.from)} to ${number(last)} of ${number(log.lines)}</span>
@@ -114,16 +147,3 @@ ${last < log.lines ? fragment`${at(last + 1, 'Later', 'Later lines')}${at(lastFr
 }
 
 export const DEFAULT_COUNT = 1000;
-
-/** The numbers are drawn by the stylesheet, so that copied text has none. */
-export function logLines(lines: LogLine[]): Html {
-  const render = createLineRenderer();
-  return joined(
-    lines.map(
-      (line) =>
-        fragment`<div class="line" id="L${line.number}"><a href="#L${line.number}" data-n="${line.number}" aria-label="Line ${line.number}"></a><span>${render(line.text)}${
-          line.cut ? fragment`<em class="cut">… (${number(line.cut)} bytes, see raw)</em>` : ''
-        }</span></div>`,
-    ),
-  );
-}
