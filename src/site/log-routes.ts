@@ -38,14 +38,14 @@ export function addLogs(site: Site, options: SiteOptions, show: Show): void {
   });
 }
 
-interface FoundAttempt {
+export interface FoundAttempt {
   run: RunRow;
   job: JobRow;
   /** The one that was asked for, else the newest; absent while the job is queued. */
   attempt?: AttemptRow;
 }
 
-async function findAttempt(c: SiteContext, reader: Reader, wanted: number | undefined): Promise<FoundAttempt> {
+export async function findAttempt(c: SiteContext, reader: Reader, wanted: number | undefined): Promise<FoundAttempt> {
   const found = await reader.job(rowId(c.req.param('id')), rowId(c.req.param('job')));
   if (!found) throw new NotFound('This run has no such job, or it was removed.');
   const { attempts } = found.job;
@@ -128,7 +128,7 @@ async function newLines(found: FoundAttempt, log: LogReader | undefined, query: 
   };
 }
 
-function noLog({ attempt }: FoundAttempt): NotFound {
+export function noLog({ attempt }: FoundAttempt): NotFound {
   return attempt?.log || attempt?.logRemovedAt
     ? new NotFound(logMessages.gone(attempt.logRemovedAt).words, true)
     : new NotFound('This attempt has no log: it wrote nothing yet.');

@@ -114,6 +114,10 @@ export const logQuery = z.object({
 });
 
 export const gotoQuery = logQuery.extend({ to: oneOf('to', LOOKS) });
+export const compareQuery = z.object({
+  attempt: absentWhenEmpty(positive('attempt', 1_000_000)),
+  moved: absentWhenEmpty(oneOf('moved', ['shown'])),
+});
 export type Look = (typeof LOOKS)[number];
 
 export type RunsQuery = z.infer<typeof runsQuery>;

@@ -6,6 +6,7 @@ import { apiFact, apiRun, apiTotals } from './api.ts';
 import { apiFailures } from './api-failures.ts';
 import { type AssetName, type Assets, loadAssets } from './assets.ts';
 import { addButtons } from './button-routes.ts';
+import { addCompare } from './compare-routes.ts';
 import { contentDisposition, DOWNLOAD_POLICY, findDownload, sendStream } from './downloads.ts';
 import { failuresView } from './failures-view.ts';
 import { addErrors } from './faults.ts';
@@ -59,6 +60,7 @@ export function createSite(options: SiteOptions): Site {
   addButtons(site, options, login);
   addRuns(site, options, show);
   addLogs(site, options, show);
+  addCompare(site, options, show);
   addDownloads(site, options);
   addLedger(site, options, show);
   addFlappers(site, options, show);
