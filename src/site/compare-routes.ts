@@ -29,19 +29,19 @@ async function compared(
   turns: Turns,
   latest: Latest<Comparison>,
 ): Promise<Pick<CompareView, 'comparison' | 'trouble'>> {
-  if (!green) return {};
   const logs = [];
   for (const [side, which] of [
-    [green, `the green run`],
-    [shown, `this attempt`],
+    [shown, 'this attempt'],
+    [green, 'the green run'],
   ] as const) {
+    if (!side) return {};
     const log = await archive.readLog(side.attempt.id);
     if (!log) return { trouble: missing(side, which) };
     if (!isComparable(log)) return { trouble: logMessages.compare.tooLarge(which, log.bytes, log.lines) };
     logs.push(log);
   }
-  const [before, after] = [logs[0]!, logs[1]!];
-  const key = `${green.attempt.id} ${before.bytes} ${shown.attempt.id} ${after.bytes} ${withMoved}`;
+  const [after, before] = [logs[0]!, logs[1]!];
+  const key = `${green?.attempt.id} ${before.bytes} ${shown.attempt.id} ${after.bytes} ${withMoved}`;
   const comparison = latest.get(key) ?? (await turns(() => compareLogs(before, after, withMoved)));
   latest.set(key, comparison);
   return { comparison };

@@ -93,19 +93,19 @@ const lineOf = (search: Scan | undefined) => {
 
 /** To the nearest line of a kind, and to the page again when there is none: a link that needs no script. */
 async function goTo(c: SiteContext, options: SiteOptions, finder: LogFinder): Promise<Response> {
-  const { to, line, q, ...query } = parseQuery(gotoQuery, c.req.query());
+  const { to, line, at, q, ...query } = parseQuery(gotoQuery, c.req.query());
   const found = await findAttempt(c, options.reader, query.attempt);
   const log = await openLog(found, options.archive);
   const { attempt } = found;
   if (!log || !attempt) throw noLog(found);
   const known = await options.reader.failedTests(attempt.id);
-  const at = line?.from ?? 1;
+  const from = line?.from ?? 1;
   const place = { log, attemptId: attempt.id, signal: c.req.raw.signal };
-  const { line: hit, looked } = await finder.near(place, { look: to, line: at, text: q, known });
+  const { line: hit, looked } = await finder.near(place, { look: to, line: from, text: q, known });
   const page = jobPath(found.run.id, found.job.id);
   const shown = { attempt: query.attempt, count: query.count, q };
   if (hit !== undefined) return c.redirect(`${withQuery(page, { ...shown, line: hit })}#L${hit}`, 303);
-  return c.redirect(withQuery(page, { ...shown, line: to === 'first' ? undefined : at, none: to, looked }), 303);
+  return c.redirect(withQuery(page, { ...shown, line: to === 'first' ? undefined : (at ?? from), none: to, looked }), 303);
 }
 
 /** A log may still grow for a moment after its verdict; after this it is taken for complete, sealed or not. */

@@ -113,7 +113,8 @@ export const logQuery = z.object({
   looked: absentWhenEmpty(positive('looked', MAX_LINE)),
 });
 
-export const gotoQuery = logQuery.extend({ to: oneOf('to', LOOKS) });
+/** `line`: look before or behind it. `at`: where the reader is, and stays when there is nothing. */
+export const gotoQuery = logQuery.extend({ to: oneOf('to', LOOKS), at: absentWhenEmpty(positive('at', MAX_LINE)) });
 export const compareQuery = z.object({
   attempt: absentWhenEmpty(positive('attempt', 1_000_000)),
   moved: absentWhenEmpty(oneOf('moved', ['shown'])),

@@ -8,7 +8,7 @@ const deepest = 8;
 if (log) {
   goToAnchor(log);
   addEventListener('hashchange', () => goToAnchor(log));
-  log.addEventListener('click', (event) => extendRange(event));
+  log.addEventListener('click', (event) => choose(event));
   addEventListener('keydown', (event) => pressed(event));
   for (const link of document.querySelectorAll('a[data-key]')) {
     link.addEventListener('click', (event) => {
@@ -50,13 +50,15 @@ function openPageWith(log, number) {
   location.replace(url);
 }
 
-// Shift and a click on a second number mark everything between.
-function extendRange(event) {
+// Shift and a click on a second number mark everything between. The number of what folds is no link: it becomes one here.
+function choose(event) {
   const number = Number(event.target.dataset?.n);
+  if (!number) return;
   const range = anchoredRange();
-  if (!number || !event.shiftKey || !range) return;
+  const isRange = event.shiftKey && range;
+  if (!isRange && event.target.matches('a')) return;
   event.preventDefault();
-  location.hash = `#L${Math.min(range.first, number)}-L${Math.max(range.first, number)}`;
+  location.hash = isRange ? `#L${Math.min(range.first, number)}-L${Math.max(range.first, number)}` : `#L${number}`;
 }
 
 function pressed(event) {
@@ -87,6 +89,7 @@ function step(log, link) {
   const url = new URL(link.href);
   const edge = key === 'n' ? Math.max(at, lastNumber(log)) : Math.min(at, numberOf(all[0]));
   url.searchParams.set('line', String(Math.max(1, edge)));
+  url.searchParams.set('at', String(Math.max(1, at)));
   link.href = url;
   return false;
 }
@@ -95,6 +98,8 @@ const numberOf = (line) => Number(line?.id.slice(1) ?? 0);
 
 // Where the reader is: at the line that was asked for, else before the first one, or behind the last.
 function currentNumber(log, isForward) {
+  const range = anchoredRange();
+  if (range) return isForward ? range.last : range.first;
   const marked = [...log.querySelectorAll('.marked')];
   if (marked.length > 0) return numberOf(isForward ? marked.at(-1) : marked[0]);
   return isForward ? numberOf(log.querySelector('.line')) - 1 : lastNumber(log) + 1;
@@ -180,11 +185,14 @@ function place(log, open, line) {
   const parent = open.at(-1) ?? log;
   if (fold === 'phase' || (fold === 'group' && open.length < deepest)) {
     const details = document.createElement('details');
-    details.className = 'fold';
+    details.className = 'lines';
     details.open = true;
     details.toggleAttribute('data-phase', fold === 'phase');
     const summary = document.createElement('summary');
     for (const { name, value } of line.attributes) summary.setAttribute(name, value);
+    const number = document.createElement('span');
+    number.dataset.n = line.firstElementChild.dataset.n;
+    line.firstElementChild.replaceWith(number);
     summary.append(...line.childNodes);
     details.append(summary);
     parent.append(details);

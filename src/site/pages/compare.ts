@@ -46,7 +46,12 @@ const sideHref = ({ run, job, attempt }: Side, line?: number): string => {
 };
 
 const sideLine = (context: PageContext, side: Side): Html =>
-  fragment`<span class="meta"><a href="${sideHref(side)}">${foreign(side.job.name)}</a> <span>of <a href="${runPath(side.run.id)}">${foreign(side.run.title || shortRef(side.run.ref))}</a></span> <span>attempt ${side.attempt.number}</span> ${timeAgo(side.attempt.finishedAt, context.now)} <a href="${withQuery(jobLogPath(side.run.id, side.job.id), { attempt: side.attempt.number })}">Raw log</a></span>`;
+  fragment`<span class="meta"><a href="${sideHref(side)}">${foreign(side.job.name)}</a> <span>of <a href="${runPath(side.run.id)}">${foreign(side.run.title || shortRef(side.run.ref))}</a></span> <span>attempt ${side.attempt.number}</span> ${timeAgo(side.attempt.finishedAt, context.now)}${rawLink(side)}</span>`;
+
+const rawLink = ({ run, job, attempt }: Side): Html | string =>
+  attempt.logRemovedAt
+    ? ''
+    : fragment` <a href="${withQuery(jobLogPath(run.id, job.id), { attempt: attempt.number })}">Raw log</a>`;
 
 function content(view: CompareView): Html {
   const { green, comparison, trouble } = view;
@@ -80,7 +85,7 @@ function rowLine(shown: Side, green: Side, row: Row): Html {
   const old = row.kind === 'same' ? row.old : row.kind === 'removed' ? row.line.number : undefined;
   const fresh = row.kind === 'same' ? row.new : row.kind === 'added' ? row.line.number : undefined;
   const isMoved = row.kind !== 'same' && row.isMoved;
-  return fragment`<div class="line diff-${row.kind}${isMoved ? ' diff-moved' : ''}">${numberLink(green, old, 'the green run')}${numberLink(shown, fresh, 'this log')}<span class="sign">${SIGNS[row.kind]}</span><span>${createLineRenderer()(readLogLine(row.line.text).text)}${row.line.cut ? fragment`<em class="cut">… (${number(row.line.cut)} bytes)</em>` : ''}</span></div>`;
+  return fragment`<div class="line diff-${row.kind}${isMoved ? ' diff-moved' : ''}">${numberLink(green, old, 'the green run')}${numberLink(shown, fresh, 'this log')}<span class="sign">${SIGNS[row.kind]}</span><span class="text">${createLineRenderer()(readLogLine(row.line.text).text)}${row.line.cut ? fragment`<em class="cut">… (${number(row.line.cut)} bytes)</em>` : ''}</span></div>`;
 }
 
 const numberLink = (side: Side, line: number | undefined, where: string): Html =>

@@ -105,7 +105,7 @@ ${log ? fragment`${findBar(view)}${findResults(view)}` : ''}
 ${follows ? fragment`<span class="live-note"><span id="log-live" role="status">live</span> <a id="log-news" href="#log-end" hidden></a></span>` : ''}
 ${attempt && log ? fragment`<span class="push">${compareLink(view)}<a href="${withQuery(jobLogPath(run.id, job.id), { attempt: attempt.number })}">Raw log</a> ${size(log.bytes)}</span>` : ''}</div>
 <div class="log${log && hasStamps(log.shown) ? ' timed' : ''}" id="log" data-count="${log?.count ?? ''}" data-total="${log?.lines ?? 0}"${find}${follows ? live : ''}>${log ? shownLines(view, log) : ''}</div>
-<div id="log-end" class="log-bar">${log && log.lines > log.count ? windowLinks(view, log) : ''}</div>
+<div id="log-end">${log && log.lines > log.count ? fragment`<div class="log-bar">${windowLinks(view, log)}</div>` : ''}</div>
 </section>`;
 }
 

@@ -70,7 +70,7 @@ function hits(view: JobView): Html | string {
   const clear = fragment`<p class="log-note"><a href="${withQuery(jobPath(view.run.id, view.job.id), { line: query.line?.from, attempt: view.attempt?.number })}">Clear the search</a></p>`;
   if (shown.length === 0)
     return fragment`<div class="log-list"><p class="log-note">${heading}</p>${more}${clear}</div>`;
-  return fragment`<details class="log-list" id="log-hits" open><summary>${heading}</summary>
+  return fragment`<details class="log-list" id="log-hits" open><summary class="log-list-head">${heading}</summary>
 <ol>${shown.map((hit) => entry(view, hit.line, hit.text))}</ol>${more}${clear}</details>`;
 }
 
@@ -84,7 +84,7 @@ function failures(view: JobView): Html | string {
   if (lines.length === 0) return '';
   const count = (kind: string) => lines.filter((each) => each.kind === kind).length;
   const isMore = overview !== undefined && overview.count > overview.lines.length;
-  return fragment`<details class="log-list" id="log-failures"><summary>${logMessages.failures(count('test'), count('error'), isMore)}</summary>
+  return fragment`<details class="log-list" id="log-failures"><summary class="log-list-head">${logMessages.failures(count('test'), count('error'), isMore)}</summary>
 <ol>${lines.slice(0, MOST_FAILURES).map(({ line, text }) => entry(view, line, text))}</ol></details>`;
 }
 

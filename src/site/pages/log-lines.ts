@@ -77,7 +77,7 @@ function drawItem(item: Shown | Fold, draw: DrawLine): Html {
   if ('line' in item) return draw(item);
   const { isPhase, isEnded } = item;
   const isOpen = isPhase || item.isWanted || !isEnded;
-  const start = fragment`<details class="fold"${isOpen ? FLAGS.open : ''}${isEnded ? '' : FLAGS.growing}${isPhase ? FLAGS.phase : ''}>`;
+  const start = fragment`<details class="lines"${isOpen ? FLAGS.open : ''}${isEnded ? '' : FLAGS.growing}${isPhase ? FLAGS.phase : ''}>`;
   // The head first: a colour lasts from a line to the next ones.
   const head = draw(item.head!, 'summary');
   return joined([start, head, ...item.items.map((each) => drawItem(each, draw)), END]);
@@ -100,11 +100,12 @@ function lineDrawer({ text, tests, target }: LineOptions): DrawLine {
     const { fold, tone } = parts;
     const attributes = fragment`class="line${isTarget ? ' marked' : ''}" id="L${n}"${mark ? fragment` data-mark="${mark}"` : ''}${fold ? fragment` data-fold="${fold}"` : ''}${tone ? fragment` data-tone="${tone}"` : ''}`;
     // Without an anchor in the address, the browser shows what has the focus.
-    const number = fragment`<a href="#L${n}" data-n="${n}" aria-label="Line ${n}${mark ? LABELS[mark] : ''}"${target?.from === n ? AUTOFOCUS : ''}></a>`;
-    const content = fragment`${number}${parts.stamp ? stampColumn(parts.stamp) : ''}<span>${lineText(parts, render)}${cutNote(line)}</span>`;
+    const focus = target?.from === n ? AUTOFOCUS : '';
+    const content = fragment`${parts.stamp ? stampColumn(parts.stamp) : ''}<span class="text">${lineText(parts, render)}${cutNote(line)}</span>`;
+    // What folds is worked by a click, so its number is no link in it; the script makes it one.
     return tag === 'summary'
-      ? fragment`<summary ${attributes}>${content}</summary>`
-      : fragment`<div ${attributes}>${content}</div>`;
+      ? fragment`<summary ${attributes}${focus}><span data-n="${n}"></span>${content}</summary>`
+      : fragment`<div ${attributes}><a href="#L${n}" data-n="${n}" aria-label="Line ${n}${mark ? LABELS[mark] : ''}"${focus}></a>${content}</div>`;
   };
 }
 
