@@ -1,6 +1,7 @@
 /**
- * Archiving a 200 MB build log (`npm run bench:log`), beside `zstd -3` on the same file, interleaved; and the time to the
- * first screen of its page at the start, in the middle and at the end.
+ * Archiving a 200 MB build log (`npm run bench:log`; RCB_BENCH_LOG_MB: another size), beside `zstd -3` on the same file,
+ * interleaved; the time to the first screen of its page at the start, in the middle and at the end; and that of finding
+ * something in it, beside `zstd -dc | grep -c` on the compressed file.
  *
  * The log is kept by the code of `build.follow`: masked, hashed, indexed, and durable piece by piece. zstd only compresses,
  * in one thread, and syncs once, at the end.
@@ -14,13 +15,14 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import { constants, createZstdCompress } from 'node:zlib';
 import { openDiskArchive } from '../src/archive/disk.ts';
+import { systemClock } from '../src/clock.ts';
 import { aJob, memoryReader, siteOf, withJob } from '../test/adapters/site-fakes.ts';
 import { writeBuildLog } from './support/build-log.ts';
 import { interleaved, median, round, say, tell } from './support/figures.ts';
 
 const MB = 1_000_000;
-const LOG_BYTES = 200 * MB;
-const ROUNDS = 3;
+const LOG_BYTES = Number(process.env['RCB_BENCH_LOG_MB'] ?? 200) * MB;
+const ROUNDS = LOG_BYTES > 500 * MB ? 1 : 3;
 const SCREENS = 15;
 
 interface Archived {
@@ -71,6 +73,7 @@ try {
     ratio: { speed: round(ours / theirs), bytes: round(archived.stored / measured.zstd[0]!.stored) },
     peakMemoryAboveIdleMB: round(Math.max(...measured.archive.map(({ memory }) => memory)) / MB),
     firstScreenMs: await firstScreens(archived),
+    find: await finds(archived, withCli ? join(directory, 'build.log.zst') : undefined),
     rounds: ROUNDS,
   });
 } finally {
@@ -128,10 +131,7 @@ async function sync(path: string): Promise<void> {
 
 /** Of the page as the real site makes it, from the archive on disk, whole; the reader of rows is a stand-in. */
 async function firstScreens({ id, lines }: Archived) {
-  const archive = await openDiskArchive({ dir: archiveDir, secrets: [] });
-  const job = aJob();
-  const attempts = [{ ...job.attempts[0]!, id, log: { bytes: LOG_BYTES, lines } }];
-  const { get } = siteOf(memoryReader([withJob({ ...job, attempts })]), { archive });
+  const get = await siteWith(id, lines);
   const places = { start: 1, middle: Math.floor(lines / 2), end: lines - 500 };
   const screens = await interleaved(
     Object.fromEntries(
@@ -153,4 +153,45 @@ async function firstScreens({ id, lines }: Archived) {
   return Object.fromEntries(
     Object.entries(screens).map(([place, times]) => [place, told({ p50: median(times), first: times[0]! })]),
   );
+}
+
+async function siteWith(id: string, lines: number) {
+  const archive = await openDiskArchive({ dir: archiveDir, secrets: [] });
+  const job = aJob();
+  const attempts = [{ ...job.attempts[0]!, id, log: { bytes: LOG_BYTES, lines } }];
+  return siteOf(memoryReader([withJob({ ...job, attempts })]), { archive, clock: systemClock }).get;
+}
+
+/** What is in no line: the whole log is read. `failure`: the first line that is marked, of which this log has none. */
+async function finds({ id, lines }: Archived, compressed: string | undefined) {
+  const get = await siteWith(id, lines);
+  const seconds = async (act: () => Promise<void>) => {
+    const begun = performance.now();
+    await act();
+    return (performance.now() - begun) / 1_000;
+  };
+  const search = await seconds(async () => {
+    const page = await (await get('/runs/01run/jobs/job1?q=no+such+line+anywhere')).text();
+    if (!page.includes('No line with')) throw new Error('The search did not answer.');
+    if (page.includes('The log is long')) say('The search ended when its time was over.');
+  });
+  const failure = await seconds(async () => {
+    const { headers } = await get('/runs/01run/jobs/job1/goto?to=first');
+    const to = headers.get('location') ?? '';
+    if (!to.includes('none=first')) throw new Error(`There should be no failure, but ${to}.`);
+    if (to.includes('looked=')) say('The look for a failure ended when its time was over.');
+  });
+  const grep = compressed === undefined ? undefined : await seconds(() => grepIn(compressed));
+  return {
+    searchSeconds: round(search),
+    failureSeconds: round(failure),
+    grepSeconds: grep && round(grep),
+    ratio: grep && round(grep / search),
+  };
+}
+
+async function grepIn(compressed: string): Promise<void> {
+  const command = `zstd -dcq '${compressed}' | grep -ic 'no such line anywhere'`;
+  const [code] = await once(spawn('sh', ['-c', command], { stdio: ['ignore', 'ignore', 'inherit'] }), 'exit');
+  if (code !== 1) throw new Error(`grep ended with ${code}.`);
 }

@@ -105,7 +105,10 @@ async function goTo(c: SiteContext, options: SiteOptions, finder: LogFinder): Pr
   const page = jobPath(found.run.id, found.job.id);
   const shown = { attempt: query.attempt, count: query.count, q };
   if (hit !== undefined) return c.redirect(`${withQuery(page, { ...shown, line: hit })}#L${hit}`, 303);
-  return c.redirect(withQuery(page, { ...shown, line: to === 'first' ? undefined : (at ?? from), none: to, looked }), 303);
+  return c.redirect(
+    withQuery(page, { ...shown, line: to === 'first' ? undefined : (at ?? from), none: to, looked }),
+    303,
+  );
 }
 
 /** A log may still grow for a moment after its verdict; after this it is taken for complete, sealed or not. */

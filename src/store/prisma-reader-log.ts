@@ -44,7 +44,8 @@ export async function findGreen(
 const fullRef = (ref: string): string => (ref.startsWith('refs/') ? ref : `refs/heads/${ref}`);
 
 export function greenJob(found: { run: RunRow; job: JobRow } | undefined): GreenJob | undefined {
-  const attempt = found?.job.attempts.find(({ verdict }) => verdict === 'passed');
+  const passed = found?.job.attempts.filter(({ verdict }) => verdict === 'passed') ?? [];
+  const attempt = passed.find(({ logRemovedAt }) => !logRemovedAt) ?? passed[0];
   return found && attempt && { ...found, attempt };
 }
 

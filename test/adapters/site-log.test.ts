@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
+import fc from 'fast-check';
+import { foldedLines, logLines } from '../../src/site/pages/log-lines.ts';
 import type { Reader, RunDetails } from '../../src/site/reader.ts';
 import type { SiteOptions } from '../../src/site/site.ts';
 import { ago, aJob, memoryReader, type SiteWorld, siteOf, withJob } from './site-fakes.ts';
@@ -63,7 +65,7 @@ describe('the page of a log', () => {
     assert.match(page, /class="log timed"/);
     const first = lineOf(page, 1);
     assert.match(first, /<span class="at" title="2026-11-21T10:00:07.0001234Z">10:00:07<\/span>/);
-    assert.match(first, /<span class="command">##\[section\]<\/span>Starting: Build/);
+    assert.match(first, /<span class="cmd">##\[section\]<\/span>Starting: Build/);
     assert.match(first, /^<summary /);
     // Prepare, Compile and 01-sanity went well and are closed; in 02-rakudo something failed.
     const folds = [...page.matchAll(/<details class="lines"([^>]*)><summary [^>]*id="L(\d+)"/g)];
@@ -305,5 +307,49 @@ describe('the page of a log', () => {
       assert.ok(page.includes(HOSTILE.slice(3, 9)));
       assert.ok(page.length < 300_000, `${page.length}`);
     });
+  });
+});
+
+describe('folding', () => {
+  const text = fc.oneof(
+    fc.constantFrom(
+      '##[group]g',
+      '##[endgroup]',
+      '##[section]Starting: s',
+      '##[section]Finishing: s',
+      '::group::g',
+      '::endgroup::',
+      'not ok 1',
+      '\u001b[31mred',
+      '\u001b[0m',
+      '[  3s] Executing(%build): x',
+    ),
+    fc.string({ maxLength: 5 }),
+  );
+
+  test('every line is there once, in order, and tags are balanced, whatever a log says', () => {
+    fc.assert(
+      fc.property(
+        fc.array(text, { maxLength: 60 }),
+        fc.option(fc.string({ minLength: 1, maxLength: 2 })),
+        (texts, wanted) => {
+          const lines = texts.map((each, index) => ({ number: index + 1, text: each }));
+          const page = foldedLines(lines, { text: wanted ?? undefined, target: { from: 3, to: 5 } }).toString();
+          assert.deepEqual(
+            numbersOf(page),
+            lines.map(({ number }) => number),
+          );
+          let depth = 0;
+          for (const [tag] of page.matchAll(/<\/?details/g)) {
+            depth += tag === '<details' ? 1 : -1;
+            assert.ok(depth >= 0 && depth <= 8);
+          }
+          assert.equal(depth, 0);
+          const flat = logLines(lines).toString();
+          assert.deepEqual(numbersOf(flat), numbersOf(page));
+          assert.equal(textOf(flat), textOf(page), 'folded or not, it says the same');
+        },
+      ),
+    );
   });
 });

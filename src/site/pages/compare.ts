@@ -46,12 +46,12 @@ const sideHref = ({ run, job, attempt }: Side, line?: number): string => {
 };
 
 const sideLine = (context: PageContext, side: Side): Html =>
-  fragment`<span class="meta"><a href="${sideHref(side)}">${foreign(side.job.name)}</a> <span>of <a href="${runPath(side.run.id)}">${foreign(side.run.title || shortRef(side.run.ref))}</a></span> <span>attempt ${side.attempt.number}</span> ${timeAgo(side.attempt.finishedAt, context.now)}${rawLink(side)}</span>`;
+  fragment`<a href="${sideHref(side)}">Attempt ${side.attempt.number}</a> of <a href="${runPath(side.run.id)}">${foreign(side.run.title || shortRef(side.run.ref))}</a>, ${timeAgo(side.attempt.finishedAt, context.now)}${rawLink(side)}`;
 
 const rawLink = ({ run, job, attempt }: Side): Html | string =>
   attempt.logRemovedAt
     ? ''
-    : fragment` <a href="${withQuery(jobLogPath(run.id, job.id), { attempt: attempt.number })}">Raw log</a>`;
+    : fragment` · <a href="${withQuery(jobLogPath(run.id, job.id), { attempt: attempt.number })}">Raw log</a>`;
 
 function content(view: CompareView): Html {
   const { green, comparison, trouble } = view;

@@ -103,7 +103,7 @@ function logSection(view: JobView, isUnfinished: boolean): Html {
 ${log ? fragment`${findBar(view)}${findResults(view)}` : ''}
 <div class="log-bar">${log ? windowLinks(view, log) : fragment`<span class="number" data-shown>${logMessages.waiting}</span>`}
 ${follows ? fragment`<span class="live-note"><span id="log-live" role="status">live</span> <a id="log-news" href="#log-end" hidden></a></span>` : ''}
-${attempt && log ? fragment`<span class="push">${compareLink(view)}<a href="${withQuery(jobLogPath(run.id, job.id), { attempt: attempt.number })}">Raw log</a> ${size(log.bytes)}</span>` : ''}</div>
+${attempt && log ? fragment`<span class="push">${compareLink(view)}</span><span><a href="${withQuery(jobLogPath(run.id, job.id), { attempt: attempt.number })}">Raw log</a> ${size(log.bytes)}</span>` : ''}</div>
 <div class="log${log && hasStamps(log.shown) ? ' timed' : ''}" id="log" data-count="${log?.count ?? ''}" data-total="${log?.lines ?? 0}"${find}${follows ? live : ''}>${log ? shownLines(view, log) : ''}</div>
 <div id="log-end">${log && log.lines > log.count ? fragment`<div class="log-bar">${windowLinks(view, log)}</div>` : ''}</div>
 </section>`;
@@ -119,7 +119,7 @@ function shownLines({ query, tests = [] }: JobView, log: LogWindow): Html {
 
 const compareLink = ({ run, job, attempt }: JobView): Html | string =>
   attempt?.state === 'finished'
-    ? fragment`<a href="${withQuery(jobComparePath(run.id, job.id), { attempt: attempt.number })}">Compare with the last green run</a> `
+    ? fragment`<a href="${withQuery(jobComparePath(run.id, job.id), { attempt: attempt.number })}">Compare with the last green run</a>`
     : '';
 
 function noLog(attempt: AttemptRow | undefined): Html {

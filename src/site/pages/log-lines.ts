@@ -119,7 +119,7 @@ function stampColumn(stamp: Stamp): Html {
 
 function lineText({ text, command }: LineParts, render: LineRenderer): Html {
   if (command === 0) return render(text);
-  return fragment`<span class="command">${text.slice(0, command)}</span>${render(text.slice(command))}`;
+  return fragment`<span class="cmd">${text.slice(0, command)}</span>${render(text.slice(command))}`;
 }
 
 const cutNote = ({ cut }: LogLine): Html | string =>
