@@ -74,6 +74,7 @@ const bare = (reader: LogReader) => ({
   bytes: reader.bytes,
   lines: reader.lines,
   lineRange: reader.lineRange,
+  startOfLine: reader.startOfLine,
 });
 
 async function finished(bytes: Buffer) {
