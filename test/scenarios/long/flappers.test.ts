@@ -15,11 +15,14 @@ const FLAPPER = 't/spec/S17-procasync/kill.t';
 const ISSUE = 'https://github.com/acme/tool/issues/4212';
 const LIST = [`- name: ${FLAPPER}`, `  issue: ${ISSUE}`, '- name: t/never.t', '  rerun: off', ''].join('\n');
 
+/** Deadlines for a machine with much else to do. */
+const LONG_MS = 150_000;
+const ended = (world: World, sha: string) => world.run(sha, 'finished', LONG_MS);
 const jobsOf = (run: RunJson) => run.builds.flatMap(({ jobs }) => jobs);
 const attemptsOf = (run: RunJson) => Object.fromEntries(jobsOf(run).map(({ name, attempt }) => [name, attempt]));
 
 /** On this machine. What a build does is in the commit that it tests: one file for each of its attempts. */
-describe('flappers on a backend that starts builds anew', { timeout: 600_000 }, () => {
+describe('flappers on a backend that starts builds anew', { timeout: 1_200_000 }, () => {
   let world: World;
   let dir: string;
 
@@ -56,7 +59,7 @@ describe('flappers on a backend that starts builds anew', { timeout: 600_000 }, 
 
   test('a job in which only a known flapper failed runs once more, and its first failure stays to be read', async () => {
     const pull = await open([fails({ failed: { [FLAPPER]: [2, 3] } }), passes()]);
-    const run = await world.run(pull.headSha);
+    const run = await ended(world, pull.headSha);
     assert.deepEqual([run.verdict, run.why], ['passed', `Passed on the second attempt; flapper: ${FLAPPER}`]);
     assert.equal(jobsOf(run)[0]!.attempt, 2);
     for (const check of [await world.check(pull.headSha, 'rcb'), await jobCheck(run)]) {
@@ -86,7 +89,7 @@ describe('flappers on a backend that starts builds anew', { timeout: 600_000 }, 
 
   test('a flapper that fails at both attempts is a failure, and there is no third', async () => {
     const pull = await open([fails({ failed: { [FLAPPER]: [2] } }), fails({ failed: { [FLAPPER]: [5] } }), passes()]);
-    const run = await world.run(pull.headSha);
+    const run = await ended(world, pull.headSha);
     assert.equal(run.verdict, 'failed');
     assert.equal(jobsOf(run)[0]!.attempt, 2);
     assert.match(run.why!, /this run has had its re-run: the second failure is final/);
@@ -97,7 +100,7 @@ describe('flappers on a backend that starts builds anew', { timeout: 600_000 }, 
 
   test('another test that failed beside a flapper makes it a failure at once', async () => {
     const pull = await open([fails({ failed: { [FLAPPER]: [2], 't/real.t': [1] } }), passes()]);
-    const run = await world.run(pull.headSha);
+    const run = await ended(world, pull.headSha);
     assert.equal(run.verdict, 'failed');
     assert.equal(jobsOf(run)[0]!.attempt, 1);
     assert.match(run.why!, /known flappers are not run again: not only known flappers failed/);
@@ -110,7 +113,7 @@ describe('flappers on a backend that starts builds anew', { timeout: 600_000 }, 
   test('on a release branch a failure is a failure', async () => {
     await world.github.commit(REPO, 'release-2026.11', { files: { cut: '1' } });
     const pull = await open([fails({ failed: { [FLAPPER]: [2] } }), passes()], { base: 'release-2026.11' });
-    const run = await world.run(pull.headSha);
+    const run = await ended(world, pull.headSha);
     assert.equal(run.verdict, 'failed');
     assert.equal(jobsOf(run)[0]!.attempt, 1);
     assert.match(run.why!, /re-runs of flappers are off for this branch \(policy\.flappers\)/);
@@ -122,7 +125,7 @@ describe('flappers on a backend that starts builds anew', { timeout: 600_000 }, 
 
   test('a TODO that passed in a flapper is no failure: a green log is left alone', async () => {
     const pull = await open([{ log: proveLog({ todoPassed: [FLAPPER] }), status: 0 }]);
-    const run = await world.run(pull.headSha);
+    const run = await ended(world, pull.headSha);
     assert.deepEqual([run.verdict, run.why ?? null, jobsOf(run)[0]!.attempt], ['passed', null, 1]);
   });
 
@@ -131,20 +134,20 @@ describe('flappers on a backend that starts builds anew', { timeout: 600_000 }, 
       { log: [...proveLog({ todoPassed: [FLAPPER] }), 'cp: no space left'], status: 1 },
       passes(),
     ]);
-    const run = await world.run(pull.headSha);
+    const run = await ended(world, pull.headSha);
     assert.deepEqual([run.verdict, jobsOf(run)[0]!.attempt], ['failed', 1]);
   });
 
   test('a log that ends within its summary is not excused', async () => {
     const whole = fails({ failed: { [FLAPPER]: [2] } });
     const pull = await open([{ ...whole, log: whole.log.slice(0, -3) }, passes()]);
-    const run = await world.run(pull.headSha);
+    const run = await ended(world, pull.headSha);
     assert.deepEqual([run.verdict, jobsOf(run)[0]!.attempt], ['failed', 1]);
   });
 
   test('a job that was killed is not excused by the tests that it had run', async () => {
     const pull = await open([{ ...fails({ failed: { [FLAPPER]: [2] } }), status: 139 }, passes()]);
-    const run = await world.run(pull.headSha);
+    const run = await ended(world, pull.headSha);
     assert.deepEqual([run.verdict, jobsOf(run)[0]!.attempt], ['failed', 1]);
     assert.match(
       (await jobCheck(run)).output.summary!,
@@ -154,7 +157,7 @@ describe('flappers on a backend that starts builds anew', { timeout: 600_000 }, 
 
   test('a flapper that its list does not want to run again is not', async () => {
     const pull = await open([fails({ failed: { 't/never.t': [2] } }), passes()]);
-    const run = await world.run(pull.headSha);
+    const run = await ended(world, pull.headSha);
     assert.deepEqual([run.verdict, jobsOf(run)[0]!.attempt], ['failed', 1]);
     assert.match(run.why!, /re-runs are off for t\/never\.t/);
   });
@@ -162,14 +165,14 @@ describe('flappers on a backend that starts builds anew', { timeout: 600_000 }, 
   test('nobody’s own pull request can list his failure as a flapper', async () => {
     const files = { '.rcb/flappers.yml': `${LIST}- name: t/mine.t\n` };
     const pull = await open([fails({ failed: { 't/mine.t': [2] } }), passes()], { files });
-    const run = await world.run(pull.headSha);
+    const run = await ended(world, pull.headSha);
     assert.deepEqual([run.verdict, jobsOf(run)[0]!.attempt], ['failed', 1]);
   });
 
   test('a list with mistakes excuses nothing, and the check says what is wrong with it', async () => {
     await world.github.commit(REPO, 'broken-list', { files: { '.rcb/flappers.yml': `- nam: ${FLAPPER}\n` } });
     const pull = await open([fails({ failed: { [FLAPPER]: [2] } }), passes()], { base: 'broken-list' });
-    const run = await world.run(pull.headSha);
+    const run = await ended(world, pull.headSha);
     assert.deepEqual([run.verdict, jobsOf(run)[0]!.attempt], ['failed', 1]);
     const { summary } = (await world.check(pull.headSha, 'rcb')).output;
     assert.match(summary!, /A list of known flappers has mistakes\. Until they are mended nothing is a flapper/);
@@ -180,7 +183,7 @@ describe('flappers on a backend that starts builds anew', { timeout: 600_000 }, 
     const files = { 'attempt-1': playedBy(fails({ failed: { 't/new.t': [1] } })), 'attempt-2': playedBy(passes()) };
     const list = { '.rcb/flappers.yml': `${LIST}- name: t/new.t\n` };
     const sha = await world.github.commit(REPO, 'main', { files: { ...files, ...list } });
-    const run = await world.run(sha);
+    const run = await ended(world, sha);
     assert.deepEqual([run.verdict, attemptsOf(run)], ['passed', { [jobsOf(run)[0]!.name]: 2 }]);
   });
 
@@ -190,7 +193,7 @@ describe('flappers on a backend that starts builds anew', { timeout: 600_000 }, 
     const flaps = [fails({ failed: { [FLAPPER]: [2] } }), passes()];
     const [strict, lax] = [await open(flaps, { base: 'strict' }), await open(flaps, { base: 'lax' })];
     for (const pull of [strict, lax]) {
-      await world.run(pull.headSha);
+      await ended(world, pull.headSha);
       const heads = [{ sha: pull.headSha, seenAt: '2026-01-01T00:00:00Z' }];
       await world.quiet();
       await world.database.database.prisma.pullRequest.updateMany({
@@ -200,7 +203,7 @@ describe('flappers on a backend that starts builds anew', { timeout: 600_000 }, 
       await world.github.comment(REPO, pull.number, '{merge on success}', { by: 'maintainer' });
     }
     const isMerged = (number: number) => world.github.pull(REPO, number).merged;
-    await until(async () => isMerged(lax.number), 60_000);
+    await until(async () => isMerged(lax.number), LONG_MS);
     await until(async () =>
       world.github
         .comments(REPO, strict.number)
@@ -228,7 +231,7 @@ exec sh "attempt-$n"
 `;
 
 /** On Azure, which runs single jobs again within a build. */
-describe('flappers on a backend that runs single jobs again', { timeout: 600_000 }, () => {
+describe('flappers on a backend that runs single jobs again', { timeout: 1_200_000 }, () => {
   let world: World;
   let azure: StandInAzure;
 
@@ -259,11 +262,11 @@ describe('flappers on a backend that runs single jobs again', { timeout: 600_000
     await until(async () => {
       run = (await world.runs(`?sha=${sha}`))[0];
       return azure.builds.some(({ templateParameters }) => templateParameters['rcbRun'] === run?.id);
-    }, 45_000);
+    }, LONG_MS);
     const found = azure.builds.find(({ templateParameters }) => templateParameters['rcbRun'] === run!.id)!;
     return { sha, build: azure.driver(found.id).start() };
   };
-  const isRunAgain = (build: BuildDriver) => until(() => build.build.earlier.size === 1, 45_000);
+  const isRunAgain = (build: BuildDriver) => until(() => build.build.earlier.size === 1, LONG_MS);
   const checksOf = (sha: string, name: string) =>
     world.github.checkRuns(REPO, sha).filter((check) => check.name === name);
 
@@ -297,7 +300,7 @@ describe('flappers on a backend that runs single jobs again', { timeout: 600_000
     await isRunAgain(build);
     passesIn(build.job('Linux'));
     build.finish('succeeded');
-    const run = await world.run(sha);
+    const run = await ended(world, sha);
     assert.deepEqual([run.verdict, run.why], ['passed', `Passed on the second attempt; flapper: ${FLAPPER}`]);
     assert.deepEqual(attemptsOf(run), { 'azure / Linux': 2, 'azure / Windows': 1 });
     assert.match((await world.check(sha, name)).output.title!, /^Passed on the second attempt/);
@@ -318,7 +321,7 @@ describe('flappers on a backend that runs single jobs again', { timeout: 600_000
     failsIn(build.job('Linux'), flaps);
     failsIn(build.job('Windows'), { failed: { 't/real.t': [1] } });
     build.finish('failed');
-    const run = await world.run(sha);
+    const run = await ended(world, sha);
     assert.equal(run.verdict, 'failed');
     assert.match(run.why!, /known flappers are not run again: more than known flappers failed: azure \/ Windows/);
     const check = await world.check(sha, 'azure / Linux');
@@ -336,7 +339,7 @@ describe('flappers on a backend that runs single jobs again', { timeout: 600_000
     passesIn(build.job('Linux'));
     failsIn(build.job('Windows'), flaps);
     build.finish('failed');
-    const run = await world.run(sha);
+    const run = await ended(world, sha);
     assert.equal(run.verdict, 'failed');
     assert.match((await world.check(sha, 'azure / Linux')).output.title!, /^Passed on the second attempt/);
     assert.equal((await world.check(sha, 'azure / Windows')).output.title, 'Failed on both attempts');
@@ -348,7 +351,7 @@ describe('flappers on a backend that runs single jobs again', { timeout: 600_000
     const job = step(build.job('Linux'), 'Test', proveLog(flaps));
     step(job, 'Package', ['tar: out of room'], 'failed').finish('failed', 'Bash exited with code 2.');
     build.finish('failed');
-    const run = await world.run(sha);
+    const run = await ended(world, sha);
     assert.deepEqual([run.verdict, attemptsOf(run)], ['failed', { 'azure / Linux': 1 }]);
     assert.match(
       (await world.check(sha, 'azure / Linux')).output.summary!,
@@ -360,7 +363,7 @@ describe('flappers on a backend that runs single jobs again', { timeout: 600_000
     const { sha, build } = await start();
     failsIn(build.job('macOS'), flaps);
     build.finish('failed');
-    const run = await world.run(sha);
+    const run = await ended(world, sha);
     assert.equal(run.verdict, 'failed');
     assert.match(
       (await world.check(sha, 'azure / macOS')).output.summary!,
@@ -382,7 +385,7 @@ describe('flappers on a backend that runs single jobs again', { timeout: 600_000
     step(build.job('Linux').start(), 'Test Rakudo', ['prove --formatter TAP::Formatter::JUnit']);
     results(2, '<testcase name="2 - it dies"/>', 0).finish('succeeded');
     build.finish('succeeded');
-    const run = await world.run(sha);
+    const run = await ended(world, sha);
     assert.deepEqual([run.verdict, run.why], ['passed', `Passed on the second attempt; flapper: ${FLAPPER}`]);
   });
 });
