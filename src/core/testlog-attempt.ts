@@ -26,7 +26,7 @@ export function attemptTests(
   steps: readonly LogStep[] = [],
 ): AttemptTests | undefined {
   const paths = log.files.map(({ name }) => name);
-  const all = [log, ...resultFiles.map((each) => withoutLines(unmangle(each, paths)))];
+  const all = [log, ...resultFiles.map((each) => asLogHas(withoutLines(unmangle(each, paths)), paths))];
   const files = merged(all.flatMap((each) => each.files));
   const passed = files.filter(({ outcome }) => outcome === 'passed').map(({ name }) => name);
   const kept = fitting(passed, mostPassed, mostOfPassed, (name) => name.length);
@@ -54,6 +54,20 @@ const withoutLines = (results: TestResults): TestResults => ({
   files: results.files.map(({ line: _, summaryLine: __, ...file }) => file),
   unreadable: results.unreadable.map(({ line: _, ...found }) => found),
 });
+
+/** Where results of several repositories lie together, names begin with a directory for each (`rakudo/t/a.t`): the log's
+ *  own path is the file's name. */
+function asLogHas(results: TestResults, paths: readonly string[]): TestResults {
+  const known = new Set(paths);
+  const nameOf = (name: string): string => endsOf(name).find((end) => known.has(end)) ?? name;
+  return { ...results, files: results.files.map((file) => ({ ...file, name: nameOf(file.name) })) };
+}
+
+/** `a/b/c`, `b/c`, `c`. */
+function endsOf(name: string): string[] {
+  const parts = name.split('/', 20);
+  return parts.map((_, at) => parts.slice(at).join('/'));
+}
 
 function merged(files: TestFile[]): TestFile[] {
   const known = new Map<string, TestFile>();

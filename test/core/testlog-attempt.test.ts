@@ -70,6 +70,16 @@ test('a mangled name is the path that the log tells', () => {
   assert.deepEqual(attemptTests(log, [junit('spec_S02-types_mix_t', 1)])!.failed[0]?.name, 't/spec/S02-types/mix.t');
 });
 
+test('a result file that lies in a directory for its repository tells of the log’s file', () => {
+  const log = readLog(proveLog({ passed: ['t/ok.t', 't/b.t'], failed: { 't/a.t': [2] } }));
+  const tests = attemptTests(log, [junit('rakudo/t/a.t', 1), junit('rakudo/t/ok.t', 0), junit('nqp/t/c.t', 1)])!;
+  assert.deepEqual(tests.passed, ['t/ok.t', 't/b.t']);
+  assert.deepEqual(
+    tests.failed.map(({ name }) => name),
+    ['t/a.t', 'nqp/t/c.t'],
+  );
+});
+
 test('it has a bound: passes are counted, and more failures than are kept are said', () => {
   const files = Array.from({ length: 20_000 }, (_, at) => ({
     ...failedFile(),
