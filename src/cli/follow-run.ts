@@ -22,6 +22,7 @@ const job = z.object({
   name: z.string(),
   state: z.string(),
   verdict: z.string().nullable(),
+  attempt: z.number(),
   logUrl: z.string().optional(),
 });
 const runShown = z.object({
@@ -118,23 +119,43 @@ function verdictLine(run: RunShown, page: string): string {
 /** What a terminal is given of one log; the page has the whole. */
 const MOST_LOG_BYTES = 256 * 1024;
 
-function createLogPrinter({ url, site, say }: Follow): (run: RunShown) => Promise<void> {
-  const printed = new Map<string, number>();
+function createLogPrinter(follow: Follow): (run: RunShown) => Promise<void> {
+  const printed = new Map<string, { attempt: number; bytes: number }>();
   return async (run) => {
-    for (const { name, state, logUrl } of run.builds.flatMap(({ jobs }) => jobs)) {
-      const from = printed.get(name) ?? 0;
-      if (!logUrl?.startsWith(site) || from >= MOST_LOG_BYTES) continue;
-      const bytes = await readLog(url + logUrl.slice(site.length)).catch(() => undefined);
-      if (!bytes) continue;
-      const isWhole = state === 'finished' || bytes.length >= MOST_LOG_BYTES;
-      // A line is printed when it is whole.
-      const end = isWhole ? bytes.length : bytes.lastIndexOf(0x0a) + 1;
-      const text = stripAnsi(bytes.subarray(from, end).toString('utf8')).replace(/\n$/, '');
-      if (end > from) for (const line of text.split('\n')) say(`  ${line}`);
-      if (bytes.length >= MOST_LOG_BYTES) say(`RCB: the log of ${name} goes on: ${logUrl}`);
-      printed.set(name, Math.max(from, end));
+    for (const { name, state, attempt, logUrl } of run.builds.flatMap(({ jobs }) => jobs)) {
+      const before = printed.get(name) ?? { attempt, bytes: 0 };
+      // A job that runs again: the rest of the attempt before comes first.
+      for (let number = before.attempt; number <= attempt; number += 1) {
+        if (number > before.attempt) follow.say(`RCB: ${name}: attempt ${number}`);
+        const isWhole = state === 'finished' || number < attempt;
+        const from = number === before.attempt ? before.bytes : 0;
+        const bytes = await printLog(follow, { name, url: `${logUrl}?attempt=${number}`, from, isWhole });
+        printed.set(name, { attempt: number, bytes });
+      }
     }
   };
+}
+
+interface PrintedLog {
+  name: string;
+  url: string;
+  /** What was printed of it. */
+  from: number;
+  isWhole: boolean;
+}
+
+/** Answers how many bytes of it are printed now. */
+async function printLog({ url, site, say }: Follow, log: PrintedLog): Promise<number> {
+  if (!log.url.startsWith(site) || log.from >= MOST_LOG_BYTES) return log.from;
+  const bytes = await readLog(url + log.url.slice(site.length)).catch(() => undefined);
+  if (!bytes) return log.from;
+  const isWhole = log.isWhole || bytes.length >= MOST_LOG_BYTES;
+  // A line is printed when it is whole.
+  const end = isWhole ? bytes.length : bytes.lastIndexOf(0x0a) + 1;
+  const text = stripAnsi(bytes.subarray(log.from, end).toString('utf8')).replace(/\n$/, '');
+  if (end > log.from) for (const line of text.split('\n')) say(`  ${line}`);
+  if (bytes.length >= MOST_LOG_BYTES) say(`RCB: the log of ${log.name} goes on: ${log.url}`);
+  return Math.max(log.from, end);
 }
 
 async function readLog(url: string): Promise<Buffer | undefined> {

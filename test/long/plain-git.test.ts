@@ -8,6 +8,7 @@ import { ensureSecret } from '../../src/forge/git/secret.ts';
 import { SIGNATURE_HEADER, signatureOf } from '../../src/forge/git/wire.ts';
 import { createGitRepository } from '../support/git-repository.ts';
 import { type PlainWorld, startPlainWorld } from '../support/plain-world.ts';
+import { proveLog } from '../support/prove-log.ts';
 import { until } from '../support/until.ts';
 import { REPO, startWorld } from '../support/world.ts';
 
@@ -116,7 +117,7 @@ describe('a plain git repository with a hook', () => {
 describe('a pusher who waits', () => {
   let world: PlainWorld;
   before(async () => {
-    world = await startPlainWorld();
+    world = await startPlainWorld({ backend: ', sandbox: plain' });
     await world.installHook('--wait', '40s');
   });
   after(() => world.stop());
@@ -129,6 +130,21 @@ describe('a pusher who waits', () => {
     assert.match(seen, new RegExp(`remote: RCB: main ${sha.slice(0, 10)} is tested: .*/runs/${run.id}`));
     assert.match(seen, /remote: {3}one\s*\nremote: {3}two/);
     assert.match(seen, new RegExp(`remote: RCB: main: failed in \\d+ s.*/runs/${run.id}`));
+  });
+
+  test('sees both attempts of a job that a known flapper failed', async () => {
+    const clone = await world.clone('flapper');
+    await clone.git('checkout', '-q', '-b', 'flapping');
+    const sha = await clone.commit({
+      '.rcb/flappers.yml': '- name: t/flap.t',
+      first: `cat <<'END'\n${proveLog({ failed: { 't/flap.t': [2] } }).join('\n')}\nEND\nexit 1`,
+      second: `echo it was not the code; exit 0`,
+      'ci/run': `if mkdir ${join(world.database.dataDir, 'attempted')} 2>/dev/null; then ./first; else ./second; fi`,
+    });
+    const seen = await clone.push('origin', 'flapping');
+    assert.match(seen, /Result: FAIL.*RCB: local \/ ci\/run: attempt 2.*it was not the code/s);
+    assert.match(seen, /RCB: flapping: passed in \d+ s \(Passed on the second attempt; flapper: t\/flap\.t\)/);
+    assert.equal((await world.run(sha)).builds[0]?.jobs[0]?.attempt, 2);
   });
 
   test('sees the verdict of each of several branches', async () => {
