@@ -124,7 +124,7 @@ async function openObs(
     ]);
   const { user, password, keyFile } = credentials.obs;
   if (!user || !(password || keyFile)) throw new Error(`Backend ${config.name}: OBS_USER is not set, or its password`);
-  const { name, url, webUrl, project, mode, artifacts, timeout, jobTimeout, logLimit } = config;
+  const { name, url, webUrl, project, mode, artifacts, timeout, jobTimeout, keepFailed, logLimit } = config;
   return openObsBackend({
     ...{ name, url, webUrl, project, mode, artifacts, archive },
     template: await loadTemplate(resolve(config.template)),
@@ -134,6 +134,7 @@ async function openObs(
     time: systemTime,
     pollMs: poll.obs,
     followEveryMs: Math.min(OBS_LOOK_MS, poll.obs),
+    keepFailedMs: keepFailed,
     deadlines: { buildMs: timeout, jobMs: jobTimeout },
     logLimitBytes: logLimit,
   });

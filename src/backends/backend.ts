@@ -51,6 +51,13 @@ export interface Backend {
   /** What RCB has archived may go on the backend too (scratch directories). Repeatable. */
   release(externalId: string): Promise<void>;
 
+  /** How long after its end a build that did not pass is not released, because a retry needs what is there. Absent: a retry
+   *  needs nothing that `release` takes. */
+  readonly keepFailedMs?: number;
+
+  /** Such a build has ended: until a retry comes, or `release`, it costs as little there as it can. Repeatable. */
+  rest?(externalId: string): Promise<void>;
+
   /** Remove what is left there of builds that RCB made, older than `olderThanMs`, which nobody wants any more; answers
    *  their ids. Absent: nothing stays behind. */
   sweep?(options: SweepOptions, signal: AbortSignal): Promise<string[]>;

@@ -178,6 +178,8 @@ export interface ObsBackendConfig extends Serves {
   /** Of a whole build, and of one job since a worker has it. */
   timeout: Milliseconds;
   jobTimeout: Milliseconds;
+  /** What did not pass stays there so long, so that it can be built again. */
+  keepFailed: Milliseconds;
   /** Of one job; what is beyond is not kept. */
   artifacts: { maxFiles: number; maxBytes: Bytes };
   logLimit: Bytes;

@@ -140,6 +140,7 @@ const obsBackend = z.strictObject({
   webUrl: url.optional(),
   timeout: deadline.prefault('8h'),
   jobTimeout: deadline.prefault('4h'),
+  keepFailed: duration(day, 365 * day, 'a duration from 1d to 365d', day).prefault('7d'),
   artifacts: section({
     maxFiles: wholeNumber(1, 100_000).default(100),
     maxBytes: size.prefault('512MiB'),

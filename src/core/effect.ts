@@ -153,9 +153,11 @@ export function laneOf(effect: Effect): string {
       // One after the other, so that what is counted before a start is still true at it.
       return `start:${effect.backend}`;
     case 'build.cancel':
-    case 'build.release':
-      // Beside the build's other work: a cancel must not wait for a follow that waits for news.
+      // Beside the build's other work: it must not wait for a follow that waits for news.
       return `${effect.kind}:${targetOf(effect)}`;
+    case 'build.release':
+      // Never together with a retry, which needs what is released.
+      return `build:${effect.buildId}`;
     default:
       return targetOf(effect);
   }

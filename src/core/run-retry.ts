@@ -29,6 +29,18 @@ export function decideJobRetry(run: Run, jobId: string, canRetry: (backend: stri
   return can && mayReopen(run) ? { do: 'retry', buildIds: [build.id] } : { do: 'whole' };
 }
 
+/** Somebody may yet ask for the failed jobs of this build, for `keepMs` after its end. `isNewest`: no run of its change
+ *  came after it. */
+export function mayRunAgain(
+  run: Pick<Run, 'state' | 'verdict'>,
+  build: Pick<Build, 'verdict' | 'finishedAt'>,
+  { isNewest, keepMs, now }: { isNewest: boolean; keepMs: number; now: Date },
+): boolean {
+  const hasFailed = build.verdict === 'failed' || build.verdict === 'error';
+  const isOpen = run.state !== 'finished' || mayReopen(run);
+  return isNewest && hasFailed && isOpen && now.getTime() - (build.finishedAt?.getTime() ?? 0) < keepMs;
+}
+
 const failedJobs = (build: Build): Job[] => build.jobs.filter(({ verdict }) => verdict !== 'passed');
 
 /** The run is open again, its other builds untouched. GitHub reopens no completed check: `rcb` becomes a new one. */
@@ -110,7 +122,7 @@ export function isRunAgain(build: Build, observation: Observed): boolean {
 }
 
 /** A run that something else ended (a newer head, a person) stays ended. */
-export const mayReopen = ({ state, verdict }: Run): boolean =>
+export const mayReopen = ({ state, verdict }: Pick<Run, 'state' | 'verdict'>): boolean =>
   state === 'finished' && (verdict === 'failed' || verdict === 'error' || verdict === 'passed');
 
 /** The backend does not run it again: what was found before still holds. */

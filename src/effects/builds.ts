@@ -4,7 +4,7 @@ import type { EffectOf } from '../core/effect.ts';
 import { type Event, type KeptOutput, toJson } from '../core/event.ts';
 import { messages } from '../core/messages.ts';
 import type { Build, Run } from '../core/model.ts';
-import { isRunAgain, isStale, notGoodEnough } from '../core/run-retry.ts';
+import { isRunAgain, isStale, mayRunAgain, notGoodEnough } from '../core/run-retry.ts';
 import { holdsForeignCode } from '../core/trust.ts';
 import { done, type Performed, type World } from './effect.ts';
 import { readLists } from './flappers.ts';
@@ -229,10 +229,26 @@ export async function cancelBuild(
   return done;
 }
 
+/** A build that may be run again is let rest there instead; `backend.sweep` releases it when its time is over. */
 export async function releaseBuild(effect: EffectOf<'build.release'>, world: World): Promise<Performed> {
   const found = await findBuild(effect, world);
-  if (found) await world.backend(found.build.backend)?.release(effect.externalId);
+  const backend = found && world.backend(found.build.backend);
+  if (!found || !backend) return done;
+  const { run, build } = found;
+  if (build.externalId !== effect.externalId) await backend.release(effect.externalId);
+  // Running again, its next end says what becomes of it.
+  else if (build.state !== 'finished') return done;
+  else if (await isKept(run, build, world)) await backend.rest?.(effect.externalId);
+  else await backend.release(effect.externalId);
   return done;
+}
+
+/** Its backend keeps it, in case somebody asks for its failed jobs. */
+export async function isKept(run: Run, build: Build, { backend, store, now }: World): Promise<boolean> {
+  const keepMs = backend(build.backend)?.keepFailedMs;
+  if (keepMs === undefined) return false;
+  const newest = (await store.pullRequest(run.subject))?.runId ?? (await store.branch(run.subject))?.runId;
+  return mayRunAgain(run, build, { isNewest: newest === run.id, keepMs, now: now() });
 }
 
 async function findBuild(

@@ -1,5 +1,6 @@
 import { BackendError } from '../backends/backend.ts';
 import type { EffectOf } from '../core/effect.ts';
+import { isKept } from './builds.ts';
 import type { Performed, World } from './effect.ts';
 
 /** Longer than anything takes from being made there to being known here. */
@@ -25,9 +26,10 @@ export async function sweepBackend(
   }
 }
 
-async function isWanted(backend: string, externalId: string, { store }: World): Promise<boolean> {
-  const found = await store.buildAt(backend, externalId);
-  const run = found && (await store.run(found.runId));
+async function isWanted(backend: string, externalId: string, world: World): Promise<boolean> {
+  const found = await world.store.buildAt(backend, externalId);
+  const run = found && (await world.store.run(found.runId));
   const build = run?.builds.find(({ id }) => id === found?.buildId);
-  return build !== undefined && build.state !== 'finished';
+  if (!run || !build) return false;
+  return build.state !== 'finished' || (await isKept(run, build, world));
 }

@@ -145,6 +145,7 @@ test('DESIGN’s backends are read, each with its own keys', () => {
       template: 'obs/',
       timeout: 28_800_000,
       jobTimeout: 14_400_000,
+      keepFailed: 604_800_000,
       artifacts: { maxFiles: 100, maxBytes: 512 * 2 ** 20 },
       logLimit: 256 * 2 ** 20,
     },

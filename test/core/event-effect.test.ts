@@ -51,6 +51,11 @@ test('a cancel does not wait for a follow of the same build', () => {
   assert.notEqual(lanes[0], lanes[1]);
 });
 
+test('a retry and the release of what it needs are never under way together', () => {
+  const lanes = (['build.retry', 'build.release'] as const).map((kind) => laneOf({ kind, ...build }));
+  assert.equal(lanes[0], lanes[1]);
+});
+
 test('every effect that can fail has words for people', () => {
   for (const [{ kind }] of effects) assert.ok(messages.effects[kind], kind);
 });

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkContent, jobsOf } from '../../src/core/check.ts';
-import { decideJobRetry, decideRetry, notGoodEnough } from '../../src/core/run-retry.ts';
-import { aPull, later, RunStory } from '../support/builders.ts';
+import { decideJobRetry, decideRetry, mayRunAgain, notGoodEnough } from '../../src/core/run-retry.ts';
+import { aPull, later, NOW, RunStory } from '../support/builders.ts';
 
 const can =
   (...names: string[]) =>
@@ -221,4 +221,23 @@ test('what a backend waits for stays said while another one goes on', () => {
 
 function observing(backends: string[], only: string[]): RunStory {
   return new RunStory({}, backends, { observing: only });
+}
+
+const keeping: [title: string, run: object, build: object, given: object, expected: boolean][] = [
+  ['failed a moment ago', {}, {}, {}, true],
+  ['an error of the infrastructure', { verdict: 'error' }, { verdict: 'error' }, {}, true],
+  ['other builds of its run go on', { state: 'building', verdict: undefined }, {}, {}, true],
+  ['passed', {}, { verdict: 'passed' }, {}, false],
+  ['cancelled', { verdict: 'cancelled' }, { verdict: 'cancelled' }, {}, false],
+  ['its run was superseded', { verdict: 'superseded' }, {}, {}, false],
+  ['a newer run of its change', {}, {}, { isNewest: false }, false],
+  ['as old as is kept', {}, { finishedAt: later(-60) }, {}, false],
+  ['a little younger', {}, { finishedAt: later(-59) }, {}, true],
+];
+for (const [title, run, build, given, expected] of keeping) {
+  test(`what a retry needs ${expected ? 'stays' : 'goes'}: ${title}`, () => {
+    const failed = { state: 'finished', verdict: 'failed', ...run } as const;
+    const told = { verdict: 'failed', finishedAt: later(-1), ...build } as const;
+    assert.equal(mayRunAgain(failed, told, { isNewest: true, keepMs: 60_000, now: NOW, ...given }), expected);
+  });
 }

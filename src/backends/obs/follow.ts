@@ -219,26 +219,40 @@ export class Following {
     return sightOf(job, list, serverNames(mark, this.place.suffix), this.#overdue.get(targetKey(job)));
   }
 
+  /** Where something was built, and is to be built again: what needs it has no job yet, and that means nothing. */
+  #lagging(list: ResultList, mark: StartedMark): Set<string> {
+    const lagging = jobsOf(mark, this.place.suffix, list).filter(
+      (job) =>
+        job.attempt > 1 &&
+        meaningOf(this.#sightOf(job, list, mark).code) === 'built' &&
+        !endIn(this.#histories.get(targetKey(job)) ?? [], job, mark),
+    );
+    return new Set(lagging.map(targetKey));
+  }
+
   #note(job: ObsJob, { code, details, quiet }: Sight): void {
     const id = idOf(job);
     const now = this.#parts.time;
     if (isRunning(code) && !this.#runningSince.has(id)) this.#runningSince.set(id, now.now());
     const words = `${code}: ${details ?? ''}`;
+    // A retry enables what had been let rest: the scheduler may not have come to it yet.
+    const isAtRest = quiet === 'rest' && !(code === 'disabled' && job.attempt > 1);
     const before = this.#settling.get(id);
     if (meaningOf(code) !== 'no-job' || quiet === 'no') this.#settling.delete(id);
     else if (before?.words === words) {
       before.looks += 1;
-      before.isAtRest = quiet === 'rest';
-    } else this.#settling.set(id, { words, sinceMs: now.monotonicMs(), looks: 1, isAtRest: quiet === 'rest' });
+      before.isAtRest = isAtRest;
+    } else this.#settling.set(id, { words, sinceMs: now.monotonicMs(), looks: 1, isAtRest });
   }
 
   async #judge(list: ResultList, mark: StartedMark, signal: AbortSignal): Promise<BuildObservation> {
     const told: JobObservation[] = [];
     let unsettled = 0;
     let isLagging = false;
+    const lagging = this.#lagging(list, mark);
     for (const job of jobsOf(mark, this.place.suffix, list)) {
       const sight = this.#sightOf(job, list, mark);
-      const end = await this.#endOf(job, sight, mark, signal);
+      const end = await this.#endOf(job, sight, mark, lagging.has(targetKey(job)), signal);
       if (end === 'left-out') continue;
       const meaning = meaningOf(sight.code);
       if (!end && ['built', 'no-job'].includes(meaning)) isLagging = true;
@@ -257,6 +271,7 @@ export class Following {
     job: ObsJob,
     sight: Sight,
     mark: StartedMark,
+    isLagging: boolean,
     signal: AbortSignal,
   ): Promise<JobObservation | 'left-out' | undefined> {
     const known = this.#ends.get(idOf(job));
@@ -269,7 +284,7 @@ export class Following {
     }
     // It had ended without a job, and that cannot be seen any more.
     if (mark.cancelled) return cancelledObservation(job, mark.cancelled.at);
-    if (!this.#hasSettled(job)) return undefined;
+    if (isLagging || !this.#hasSettled(job)) return undefined;
     const isOurs = await this.#isSourceOurs(job, mark, signal);
     return this.#ended(job, withoutJob(job, sight, mark, isOurs) ?? 'left-out');
   }

@@ -1,4 +1,5 @@
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
+import { obsMessages } from '../../core/messages-obs.ts';
 import {
   type ArtifactRef,
   type Backend,
@@ -17,10 +18,11 @@ import { ifThere, Md5s } from './commit.ts';
 import { Following } from './follow.ts';
 import { KeyedLock } from './lock.ts';
 import { readObsLog } from './log.ts';
-import { isStarted, type Mark, type StartedMark } from './mark.ts';
+import { isStarted, type StartedMark } from './mark.ts';
 import { externalIdOf, parseExternalId } from './names.ts';
 import { type CompleteOptions, complete, type ObsOptions } from './options.ts';
 import { type Place, ProjectPlace, StandingPlace } from './place.ts';
+import { buildAgain, type Rebuild, type RebuildParts, retryKey } from './rebuild.ts';
 import { makeBuild } from './start.ts';
 import { sweepLeftovers } from './sweep.ts';
 import { packagesFor } from './template.ts';
@@ -31,6 +33,8 @@ export interface ObsBackend extends Backend {
   /** Build jobs of a started build again: all, or those that did not pass. The same key asks once. Their observations
    *  count the next attempt. OBS overwrites their logs and files: archive them before. */
   ensureRebuilt(externalId: string, key: string, which: 'all' | 'failed', signal: AbortSignal): Promise<void>;
+  ensureRetried(externalId: string, after: JobRef[], signal: AbortSignal): Promise<void>;
+  rest(externalId: string): Promise<void>;
   /** A hook says that this build may have changed: it is asked soon, if anybody looks. */
   expectNews(externalId: string): void;
   sweep(options: SweepOptions, signal: AbortSignal): Promise<string[]>;
@@ -47,6 +51,7 @@ class Obs implements ObsBackend {
   readonly kind = 'obs';
   readonly name: string;
   readonly followEveryMs: number | undefined;
+  readonly keepFailedMs: number;
   readonly #options: CompleteOptions;
   readonly #client: ObsClient;
   readonly #digests = new Md5s();
@@ -59,6 +64,7 @@ class Obs implements ObsBackend {
   constructor(options: CompleteOptions) {
     this.name = options.name;
     this.followEveryMs = options.followEveryMs;
+    this.keepFailedMs = options.keepFailedMs;
     this.#options = options;
     this.#client = new ObsClient({ ...options, fetch: options.http.fetch });
   }
@@ -103,6 +109,8 @@ class Obs implements ObsBackend {
   async readLog(externalId: string, job: JobRef, from: number, signal: AbortSignal): Promise<Readable> {
     return await this.#spoken(`read the log of ${job.name} of ${externalId}`, async () => {
       const found = await this.#job(externalId, job, signal);
+      // No worker has begun a log of it, and the one that is there is that of the attempt before.
+      if (job.attempt > 1 && !found.ended && found.code === 'dispatching') return Readable.from([]);
       if (found.told?.state === 'running') found.following.readsLog(found.job);
       return await readObsLog({
         client: this.#client,
@@ -158,22 +166,25 @@ class Obs implements ObsBackend {
   }
 
   async ensureRebuilt(externalId: string, key: string, which: 'all' | 'failed', signal: AbortSignal): Promise<void> {
-    await this.#alone(`build ${externalId} again`, externalId, async () => {
-      const following = this.#following(externalId);
-      const mark = await following?.place.read(signal);
-      if (!following || !mark || !isStarted(mark)) throw new BackendError('refused', `${externalId} is not there`);
-      if (mark.cancelled) throw new BackendError('refused', `${externalId} was cancelled: it is not built again`);
-      if (!mark.rebuilds.some((rebuild) => rebuild.key === key)) {
-        await this.#writeRebuild(following, mark, key, which, signal);
-      }
-      for (const { job, told, code } of await following.jobs(signal)) {
-        // What the scheduler has taken up need not be asked for again.
-        if (job.attempt === 1 || told?.state === 'finished' || !['succeeded', 'failed', 'broken'].includes(code))
-          continue;
-        const { serverName, repository, arch } = job;
-        await this.#command(following.place, { cmd: 'rebuild', package: serverName, repository, arch }, signal);
-      }
-      following.hint();
+    const isWanted: Rebuild['isWanted'] = (_, told) =>
+      told !== undefined && (which === 'all' || told.verdict !== 'passed');
+    await this.#buildAgain(externalId, { key, isWanted, hasEnded: false }, signal);
+  }
+
+  async ensureRetried(externalId: string, after: JobRef[], signal: AbortSignal): Promise<void> {
+    const isWanted: Rebuild['isWanted'] = ({ name, attempt }) =>
+      after.some((each) => each.name === name && each.attempt === attempt);
+    await this.#buildAgain(externalId, { key: retryKey(after), isWanted, hasEnded: true }, signal);
+  }
+
+  /** Disabled, it keeps what was built, and is not built again whenever something below it changes. */
+  async rest(externalId: string): Promise<void> {
+    const place = this.#placeOf(externalId);
+    if (!place) return;
+    await this.#alone(`let ${externalId} rest`, externalId, async () => {
+      const mark = await place.read(patient);
+      if (mark && isStarted(mark) && !mark.cancelled) await place.write(mark, false, patient);
+      this.#forget(externalId);
     });
   }
 
@@ -183,8 +194,7 @@ class Obs implements ObsBackend {
     await this.#alone(`delete ${externalId}`, externalId, async () => {
       // By its name it is ours; it has to say so, too.
       if (await place.read(patient)) await place.remove(patient);
-      this.#followings.get(externalId)?.close();
-      this.#followings.delete(externalId);
+      this.#forget(externalId);
       this.#released.add(externalId);
       if (this.#released.size > MOST_RELEASED) this.#released.delete(this.#released.values().next().value!);
     });
@@ -217,27 +227,19 @@ class Obs implements ObsBackend {
     return { ...mark, cancelled: { at: this.#options.time.now().toISOString(), ended } };
   }
 
-  async #writeRebuild(
-    following: Following,
-    mark: StartedMark,
-    key: string,
-    which: 'all' | 'failed',
-    signal: AbortSignal,
-  ): Promise<void> {
-    const jobs = await following.jobs(signal);
-    if (jobs.some(({ told }) => told && told.state !== 'finished')) {
-      throw new BackendError('busy', 'it has not ended yet: it can be built again when it has');
-    }
-    const before: Mark['rebuilds'][number]['before'] = {};
-    for (const { job, told } of jobs) {
-      if (told && (which === 'all' || told.verdict !== 'passed')) {
-        before[job.name] = await following.newest(job, signal);
-      }
-    }
-    const rebuild = { key, at: this.#options.time.now().toISOString(), before };
-    const next = { ...mark, rebuilds: [...mark.rebuilds, rebuild] };
-    await following.place.write(next, true, signal);
-    following.marked(next);
+  async #buildAgain(externalId: string, rebuild: Rebuild, signal: AbortSignal): Promise<void> {
+    await this.#alone(`build ${externalId} again`, externalId, async () => {
+      const following = this.#following(externalId);
+      if (!following) throw new BackendError('refused', obsMessages.notThere(externalId));
+      const command: RebuildParts['command'] = (cmd, { serverName, repository, arch }, asked) =>
+        this.#command(following.place, { cmd, package: serverName, repository, arch }, asked);
+      await buildAgain({ externalId, following, time: this.#options.time, command }, rebuild, signal);
+    });
+  }
+
+  #forget(externalId: string): void {
+    this.#followings.get(externalId)?.close();
+    this.#followings.delete(externalId);
   }
 
   /** The job as it is now. OBS keeps the newest attempt's output only. */

@@ -42,6 +42,8 @@ export interface ObsOptions {
   deadlines?: Partial<Deadlines>;
   /** Of what a job left. Default 100 files, 512 MiB. */
   artifacts?: Partial<BinaryLimits>;
+  /** What did not pass stays so long after its end, so that it can be built again; default 7 days. */
+  keepFailedMs?: number;
   /** Default 256 MiB. */
   logLimitBytes?: number;
 }
@@ -59,6 +61,7 @@ export function complete(options: ObsOptions) {
     liveLogs: options.liveLogs ?? 10,
     deadlines: { buildMs: 8 * hour, jobMs: 4 * hour, ...options.deadlines },
     artifacts: { maxFiles: 100, maxBytes: 512 * 2 ** 20, ...options.artifacts },
+    keepFailedMs: options.keepFailedMs ?? 7 * 24 * hour,
     logLimitBytes: options.logLimitBytes ?? 256 * 2 ** 20,
     webUrl: options.webUrl ?? webUrlOf(options.url),
   };

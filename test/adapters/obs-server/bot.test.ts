@@ -21,9 +21,18 @@ interface Stage {
   server: ObsServer;
 }
 
-async function startStage(at: ObsServer, jobTimeout = '4m'): Promise<Stage & { stop(): Promise<void> }> {
+interface StageOptions {
+  jobTimeout?: string;
+  /** Packages with such a line in their recipes. */
+  heads?: Record<string, string>;
+}
+
+async function startStage(
+  at: ObsServer,
+  { jobTimeout = '4m', heads = {} }: StageOptions = {},
+): Promise<Stage & { stop(): Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), 'rcb-obs-template-'));
-  await writeTemplate(directory);
+  await writeTemplate(directory, heads);
   const own = `name: obs, kind: obs, url: "${at.front.url}", project: "${PROJECT}", template: "${directory}"`;
   const world = await startWorld({
     files: filesOf({ good: 'echo all is well', other: 'echo so is this' }),
@@ -44,17 +53,18 @@ async function startStage(at: ObsServer, jobTimeout = '4m'): Promise<Stage & { s
 const filesOf = (scripts: Record<string, string>): Record<string, string> =>
   Object.fromEntries(Object.entries(scripts).map(([name, text]) => [`ci/${name}`, `set -e\n${text}\n`]));
 
-async function writeTemplate(directory: string): Promise<void> {
-  const packages = PACKAGES.map((name) => `{ name: ${name}, sources: [${REPO}] }`);
+async function writeTemplate(directory: string, heads: Record<string, string>): Promise<void> {
+  const built = [...PACKAGES, ...Object.keys(heads)];
+  const packages = built.map((name) => `{ name: ${name}, sources: [${REPO}] }`);
   const repositories =
     '[{ name: standard, paths: [{ project: Base, repository: standard }], architectures: [x86_64] }]';
   await writeFile(
     join(directory, 'template.yaml'),
     `repositories: ${repositories}\npackages: [${packages.join(', ')}, { name: needy, sources: [${REPO}], mayBeLeftOut: true }]\n`,
   );
-  for (const name of PACKAGES) {
+  for (const name of built) {
     await mkdir(join(directory, name));
-    const { text } = packageOf(name, { source: REPO }).files[0]!;
+    const { text } = packageOf(name, { source: REPO, head: heads[name] }).files[0]!;
     await writeFile(join(directory, name, 'simpleimage'), text);
   }
   // A recipe for another kind of distribution is excluded.
@@ -88,13 +98,24 @@ async function projectOf(stage: Stage, { id }: RunJson): Promise<string | undefi
   return undefined;
 }
 
+/** What failed stays, disabled. */
+async function building(stage: Stage): Promise<string[]> {
+  const open: string[] = [];
+  for (const name of await projects(stage)) {
+    const meta = await (await stage.server.behind(`/source/${name}/_meta`)).text();
+    // One that was deleted meanwhile has none.
+    if (meta.includes('<repository') && !/<build>\s*<disable\s*\/>/.test(meta)) open.push(name);
+  }
+  return open;
+}
+
 /** Its first commit is tested, and the workers have nothing to do. */
 const idle = (stage: Stage): Promise<void> =>
   until(
     'all is tested',
     async () => {
       const runs = await stage.world.runs();
-      return runs.length > 0 && runs.every(({ state }) => state === 'finished') && (await projects(stage)).length === 0;
+      return runs.length > 0 && runs.every(({ state }) => state === 'finished') && (await building(stage)).length === 0;
     },
     BUILD_MS,
   );
@@ -164,6 +185,25 @@ describe('the bot on a real Open Build Service', { skip: why }, () => {
     await assertVerdicts(stage, second, verdicts(first));
   });
 
+  story('{re-test failed} builds the failed package again, in the project where it failed', async (stage) => {
+    const { world } = stage;
+    // The second build is of the same sources, and fails as well: its attempt says that it was one.
+    const pull = await open(stage, { good: 'echo alas; exit 1' });
+    const first = await world.run(pull.headSha, 'finished', BUILD_MS);
+    assert.deepEqual(verdicts(first), { [names.good]: 'failed', [names.other]: 'passed' });
+    await idle(stage);
+    assert.ok(await projectOf(stage, first), 'it stays');
+    await world.github.comment(REPO, pull.number, '{re-test failed}', { by: 'maintainer' });
+    const again = () => world.json<RunJson>(`/api/runs/${first.id}`);
+    const hasEnded = async () => jobOf(await again(), 'good').attempt === 2 && (await again()).state === 'finished';
+    await until('the second attempt has ended', hasEnded, BUILD_MS);
+    const run = await again();
+    assert.deepEqual(verdicts(run), { [names.good]: 'failed', [names.other]: 'passed' });
+    assert.equal(jobOf(run, 'other').attempt, 1);
+    assert.match(await logOf(stage, run, 'good'), /\] alas\n/);
+    assert.equal((await world.runs(`?sha=${pull.headSha}`)).length, 1);
+  });
+
   story('a newer head: what is built for the one before is stopped', async (stage) => {
     const { world, server: at } = stage;
     const pull = await open(stage, { good: 'echo begun; sleep 600', other: 'exit 1' });
@@ -182,9 +222,28 @@ describe('the bot on a real Open Build Service', { skip: why }, () => {
     assert.equal((await world.run(pull.headSha)).verdict, 'superseded');
   });
 
+  test('a package that needs what nobody has: its check says so', { timeout: 2 * BUILD_MS }, async () => {
+    await idle((await staged)!);
+    const stage = await startStage(server!, { heads: { wanting: 'BuildRequires: nonexistent' } });
+    const { world } = stage;
+    try {
+      await idle(stage);
+      const pull = await open(stage, { wanting: 'true' });
+      const run = await world.run(pull.headSha, 'finished', BUILD_MS);
+      const wanting = 'obs / wanting x86_64-standard';
+      assert.deepEqual(verdicts(run), { [names.good]: 'passed', [names.other]: 'passed', [wanting]: 'error' });
+      const { conclusion, output } = await world.check(pull.headSha, wanting);
+      assert.equal(conclusion, 'failure');
+      assert.match(JSON.stringify(output), /unresolvable: nothing provides nonexistent/);
+      await idle(stage);
+    } finally {
+      await stage.stop();
+    }
+  });
+
   test('a worker that is killed: the job ends as an error, in time', { timeout: 2 * BUILD_MS }, async () => {
     await idle((await staged)!);
-    const stage = await startStage(server!, '90s');
+    const stage = await startStage(server!, { jobTimeout: '90s' });
     const { world, server: at } = stage;
     try {
       await idle(stage);

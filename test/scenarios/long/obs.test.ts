@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { gunzipSync } from 'node:zlib';
 import { OBS_SIGNATURE_HEADER, signObsHook } from '../../../src/backends/obs/hook.ts';
+import { openQueue } from '../../../src/queue/prisma.ts';
 import { type JobContext, type JobScript, type ObsStandIn, startObs } from '../../standins/obs/index.ts';
 import { until } from '../../support/until.ts';
 import { REPO, type RunJson, startWorld, type World } from '../../support/world.ts';
@@ -14,12 +15,22 @@ import { REPO, type RunJson, startWorld, type World } from '../../support/world.
 const SECRET = 'the-secret-of-the-hooks';
 const PROJECT = 'home:rcb';
 
+/** By package; of several each is for one more build of it. */
+type Scripts = Record<string, JobScript | JobScript[]>;
+
 /** What a branch's file `script.json` says, or all is well. */
-function scriptOf({ files, package: name }: JobContext): JobScript {
+function scriptOf({ files, package: name, builds }: JobContext): JobScript {
   const archive = [...files].find(([file]) => file.endsWith('.tar.gz'))![1];
   const said = /\{"script":(.*)\}\n/.exec(gunzipSync(archive).toString('utf8'))?.[1];
-  const scripts = said === undefined ? {} : (JSON.parse(said) as Record<string, JobScript>);
-  return scripts[name] ?? { prints: [`${name} is well`], leaves: { [`${name}.rpm`]: 'bytes' }, ends: 'passes' };
+  const scripts = said === undefined ? {} : (JSON.parse(said) as Scripts);
+  const script = [scripts[name] ?? []].flat();
+  return (
+    script[Math.min(builds, script.length - 1)] ?? {
+      prints: [`${name} is well`],
+      leaves: { [`${name}.rpm`]: 'bytes' },
+      ends: 'passes',
+    }
+  );
 }
 
 /** Two packages; the recipes are of no interest to the stand-in. */
@@ -61,7 +72,7 @@ async function startObsWorld({ poll = 1, longPoll = true } = {}): Promise<ObsWor
 }
 
 let branches = 0;
-const open = (world: World, script?: Record<string, JobScript>) => {
+const open = (world: World, script?: Scripts) => {
   branches += 1;
   const head = `branch-${branches}`;
   const files = script ? { 'script.json': `${JSON.stringify({ script })}\n` } : { [head]: '1' };
@@ -78,7 +89,32 @@ async function projectOf(obs: ObsStandIn, before: Set<string>): Promise<string> 
   return made()!;
 }
 
-describe('builds on an Open Build Service', { timeout: 120_000 }, () => {
+/** What was made a moment ago is left alone. */
+function makeOld(obs: ObsStandIn, project: string): void {
+  const there = obs.projects.get(project)!;
+  const year = (_: string, before: string) => `${before}2020`;
+  const meta = there.meta.replace(/(madeAt(?:\W|quot)+)\d{4}/, year);
+  assert.notEqual(meta, there.meta);
+  there.meta = meta;
+}
+
+let sweeps = 0;
+/** An hour begins; resolves when OBS was looked through. */
+async function sweep({ database }: World, obs: ObsStandIn): Promise<void> {
+  sweeps += 1;
+  const { prisma } = database.database;
+  const newId = () => `sweep-${sweeps}`;
+  const storeOn = () => {
+    throw new Error('a queue that only pushes needs no store');
+  };
+  const looks = obs.count(/search/);
+  const event = { kind: 'tick', source: 'house', at: new Date().toISOString(), everyMs: 3_600_000 } as const;
+  await openQueue(prisma, { newId, storeOn }).push([{ source: 'own', event: { key: newId(), event } }]);
+  const where = { kind: 'backend.sweep' };
+  await until(async () => obs.count(/search/) > looks && (await prisma.effect.count({ where })) === 0);
+}
+
+describe('builds on an Open Build Service', { timeout: 400_000 }, () => {
   let world: World;
   let obs: ObsStandIn;
   let stop = async () => {};
@@ -118,6 +154,54 @@ describe('builds on an Open Build Service', { timeout: 120_000 }, () => {
     assert.match(JSON.stringify(check.output), /nothing provides foo/);
   });
 
+  test('{re-test failed} builds the failed package again, and what needed it; a run that passes leaves nothing', async () => {
+    const before = new Set(obs.projects.keys());
+    const pull = await open(world, {
+      tool: [
+        { prints: ['alas'], ends: 'fails' },
+        { prints: ['at last'], ends: 'passes' },
+      ],
+      extra: { ends: 'passes', needs: ['tool'] },
+    });
+    const project = await projectOf(obs, before);
+    const first = await world.run(pull.headSha, 'finished', 40_000);
+    assert.deepEqual(verdicts(first), {
+      'obs / tool x86_64-standard': 'failed',
+      'obs / extra x86_64-standard': 'error',
+    });
+    // Kept for this, and not built meanwhile.
+    await until(() => obs.job(project, 'tool')?.code === 'disabled');
+    await world.github.comment(REPO, pull.number, '{re-test failed}', { by: 'maintainer' });
+    await until(async () => (await world.json<RunJson>(`/api/runs/${first.id}`)).verdict === 'passed', 40_000);
+    const run = await world.json<RunJson>(`/api/runs/${first.id}`);
+    assert.deepEqual(
+      jobsOf(run).map(({ attempt, verdict }) => [attempt, verdict]),
+      [
+        [2, 'passed'],
+        [2, 'passed'],
+      ],
+    );
+    const tool = jobsOf(run).find(({ name }) => name.startsWith('obs / tool'))!;
+    assert.match(await world.text(new URL(tool.logUrl!).pathname), /at last/);
+    assert.equal((await world.runs(`?sha=${pull.headSha}`)).length, 1);
+    await until(() => !obs.projects.has(project));
+    await until(async () => (await world.check(pull.headSha, 'obs / tool x86_64-standard')).conclusion === 'success');
+  });
+
+  test('a failed build stays only until its change is tested anew', async () => {
+    const before = new Set(obs.projects.keys());
+    const pull = await open(world, { tool: { ends: 'fails' } });
+    const project = await projectOf(obs, before);
+    await world.run(pull.headSha);
+    await until(() => obs.job(project, 'tool')?.code === 'disabled');
+    makeOld(obs, project);
+    await sweep(world, obs);
+    assert.ok(obs.projects.has(project));
+    await world.run(await world.github.commit(REPO, pull.head, { files: { 'script.json': 'none\n' } }));
+    await sweep(world, obs);
+    assert.ok(!obs.projects.has(project));
+  });
+
   test('a newer head stops what is built, and the newer one is built', async () => {
     const before = new Set(obs.projects.keys());
     const pull = await open(world, { tool: { ends: 'never' }, extra: { ends: 'never' } });
@@ -146,7 +230,7 @@ describe('builds on an Open Build Service', { timeout: 120_000 }, () => {
   });
 });
 
-test('a hook makes the bot look; its next poll would come much later', { timeout: 120_000 }, async () => {
+test('a hook makes the bot look; its next poll would come much later', { timeout: 400_000 }, async () => {
   const { world, obs, stop } = await startObsWorld({ poll: 3_600, longPoll: false });
   try {
     const pull = await open(world, { tool: { ends: 'never' }, extra: { ends: 'passes' } });

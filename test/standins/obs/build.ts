@@ -43,6 +43,7 @@ function command({ method, query }: Asked, project: Project, { scheduler }: Buil
     if (query.has('repository') && query.get('repository') !== job.repository) continue;
     if (query.has('arch') && query.get('arch') !== job.arch) continue;
     if (cmd === 'rebuild') scheduler.rebuild(project, job);
+    if (cmd === 'restartbuild') scheduler.restart(project, job);
     if (cmd === 'abortbuild' || cmd === 'killbuild') scheduler.abort(project, job);
   }
   return ok();

@@ -83,6 +83,11 @@ export class Scheduler {
     this.#begin(project, project.packages.get(job.package)!, job);
   }
 
+  /** What a worker has, dead or alive, is begun anew. */
+  restart(project: Project, job: Job): void {
+    if (['building', 'dispatching', 'finished'].includes(job.code)) this.rebuild(project, job);
+  }
+
   /** Only what a worker has is ended: what is scheduled stays. */
   abort(project: Project, job: Job): void {
     if (!['building', 'dispatching', 'finished'].includes(job.code)) return;
@@ -112,7 +117,13 @@ export class Scheduler {
       this.#withoutJob(job, code, details);
       return;
     }
-    const isNew = job.history.at(-1)?.srcmd5 !== each.srcmd5;
+    const newest = job.history.at(-1);
+    const isNew = newest?.srcmd5 !== each.srcmd5;
+    if (job.code === 'disabled' && newest && !isNew) {
+      // Enabled again: what was built of these sources counts still.
+      Object.assign(job, { code: newest.code === 'failed' ? 'failed' : 'succeeded', details: undefined });
+      return;
+    }
     if (job.isOver && (isNew || WITHOUT_JOB.includes(job.code))) this.#begin(project, each, job);
   }
 
