@@ -102,10 +102,13 @@ function watchRequests(): void {
   const watch = (moment: 'before' | 'after', channel: string) =>
     subscribe(channel, (message) => {
       const { method, path } = (message as Requested).request;
-      if (method !== 'GET') step(`${moment} ${method} ${path.replace(/\d+/g, 'N')}`);
+      if (method !== 'GET') step(`${moment} ${method} ${path.replace(/\?.*/, '').replace(/\d+/g, 'N')}`);
     });
+  // What asks by fetch, and what asks by node's own client (Azure's library).
   watch('before', 'undici:request:create');
   watch('after', 'undici:request:headers');
+  watch('before', 'http.client.request.created');
+  watch('after', 'http.client.response.finish');
 }
 
 function watchProcesses(): void {

@@ -59,6 +59,7 @@ async function look(world: ChaosWorld): Promise<Verdict> {
   judgeCounts(world, runs, verdict);
   judgeChecks(world, runs, verdict);
   await judgeBuilds(world, runs, verdict);
+  await world.azure?.judge(runs, (path) => world.textAt(path), verdict);
   await judgeKnowledge(world, verdict);
   await judgeComments(world, verdict);
   return verdict;

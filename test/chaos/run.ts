@@ -3,11 +3,12 @@
  * stand-in GitHub. One story is told under faults of all kinds; then the bot is killed -9 at every step of a run in turn.
  * In the end everything must be as if nothing had gone wrong: runs, verdicts, checks, comments, builds that were begun.
  *
- * RCB_CHAOS_KILLS (default 200) and RCB_CHAOS_SEED change it; RCB_CHAOS_ONLY tells only the story of this title.
+ * So also with builds at a stand-in for Azure, at each step that is not one of a local build: RCB_CHAOS_AZURE_KILLS
+ * (default: each once). RCB_CHAOS_KILLS (default 200) and RCB_CHAOS_SEED change it; RCB_CHAOS_ONLY tells only the story of this title.
  */
 import { trials } from './faults.ts';
 import type { Verdict } from './judge.ts';
-import { measureSteps, planKills, tellWithKills } from './kills.ts';
+import { measureAzureSteps, measureSteps, planKills, tellWithKills } from './kills.ts';
 import { abandonWorlds } from './world.ts';
 
 const kills = Number(process.env.RCB_CHAOS_KILLS ?? 200);
@@ -27,15 +28,21 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => pr
 const deaths: string[] = [];
 const total = { kills: 0, lost: 0, duplicated: 0 };
 const steps = await measureSteps();
-const killings = planKills(kills, steps, seed).map((story) => ({
-  title: story.title,
-  run: () => tellWithKills(story),
-}));
+const azureSteps = await measureAzureSteps(steps);
+const azureKills = Number(process.env.RCB_CHAOS_AZURE_KILLS ?? Object.keys(azureSteps).length);
+const killings = [...planKills(kills, steps, seed), ...planKills(azureKills, azureSteps, `${seed} azure`, 'azure')].map(
+  (story) => ({
+    title: story.title,
+    run: () => tellWithKills(story),
+  }),
+);
 const waiting = [...trials, ...killings].filter(({ title }) => only === undefined || title === only);
 // Each story waits most of the time: for a poll, a back-off, a start.
 await Promise.all(Array.from({ length: AT_ONCE }, tellWaiting));
 const elsewhere = deaths.filter((death) => death.includes(' instead of ')).length;
-console.error(`${Object.keys(steps).length} different steps; ${elsewhere} kills were at another step than planned`);
+console.error(
+  `${Object.keys(steps).length} different steps, ${Object.keys(azureSteps).length} more at Azure; ${elsewhere} kills were at another step than planned`,
+);
 console.log(`${total.kills} kills, ${total.lost} lost, ${total.duplicated} duplicated`);
 process.exitCode = total.lost + total.duplicated > 0 ? 1 : 0;
 

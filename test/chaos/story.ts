@@ -19,10 +19,14 @@ export type Act =
   | { act: 'reopen'; pull: number }
   | { act: 'rebase'; pull: number; base: string }
   | { act: 'comment'; pull: number }
+  /** A push whose build is begun, and another. */
+  | { act: 'supersede'; pull: number }
   /** Several commits in one push. */
   | { act: 'main'; repo: string; how: How };
 
 export const OWNER = 'acme';
+/** As long as a start, a poll and a few steps take. */
+const BEGIN_DEADLINE_MS = 6_000;
 const BASES = ['main', 'release-1'] as const;
 const ENDING: Record<How, string> = { passes: 'exit 0', fails: 'exit 1', 'passes slowly': 'sleep 2' };
 
@@ -78,6 +82,8 @@ interface Pull {
 export class Story {
   readonly repositories: string[];
   readonly comments: { repo: string; number: number; id: number }[] = [];
+  /** Is it known that a build of this commit was begun? */
+  isBegun: (sha: string) => boolean = () => true;
   readonly #github: StandInGitHub;
   readonly #witness: string;
   readonly #pulls = new Map<number, Pull>();
@@ -112,6 +118,8 @@ export class Story {
         return this.#open(act);
       case 'push':
         return this.#moved(act.pull, await this.#commit(act.pull, act.how), act.how);
+      case 'supersede':
+        return this.#supersede(act.pull);
       case 'there and back':
         return this.#thereAndBack(act.pull, act.how);
       case 'close':
@@ -164,6 +172,11 @@ export class Story {
     return this.#told.get(changeAt(repo, number, sha)) ?? 0;
   }
 
+  /** Of any commit; what ends in a branch unseen is of no interest. */
+  howOf(sha: string): How {
+    return this.#hows.get(sha) ?? 'passes';
+  }
+
   /** For people. */
   labelOf(repo: string, sha: string): string {
     const label = this.#labels.get(`${repo} ${sha}`) ?? `a commit of ${repo} that nobody was told of`;
@@ -176,6 +189,15 @@ export class Story {
     const { number, headSha: sha } = opened;
     this.#pulls.set(pull, { repo, number, branch, sha, base: 'main', isOpen: true });
     this.#moved(pull, sha, how);
+  }
+
+  /** A bot that died meanwhile begins nothing: then the second push comes all the same. */
+  async #supersede(pull: number): Promise<void> {
+    const slow = await this.#commit(pull, 'passes slowly');
+    this.#moved(pull, slow, 'passes slowly');
+    const deadline = Date.now() + BEGIN_DEADLINE_MS;
+    while (!this.isBegun(slow) && Date.now() < deadline) await new Promise((resolve) => setTimeout(resolve, 20));
+    this.#moved(pull, await this.#commit(pull, 'passes'), 'passes');
   }
 
   async #thereAndBack(number: number, how: How): Promise<void> {

@@ -7,14 +7,16 @@ import pg from 'pg';
 import { type StandInGitHub, startGitHub } from '../standins/github/index.ts';
 import { createServerDatabase, testDatabase } from '../support/database.ts';
 import type { RunJson } from '../support/world.ts';
+import { AZURE_TOKEN, ChaosAzure } from './azure.ts';
 import { type Death, Instance } from './instance.ts';
 import { OWNER, Story } from './story.ts';
 
-const YAML = `owners: [${OWNER}]
-poll: { github: 1 }
+const LOCAL = '{ name: local, kind: local, slots: 2, timeout: 60, silence: 60, sandbox: plain }';
+const yamlWith = (backend: string): string => `owners: [${OWNER}]
+poll: { github: 1, azure: 1 }
 limits: { writeSpacing: 0, catchUpRunsPerMinute: 1000, building: 20 }
 policy: [{ branches: ["*"], test: head }]
-backends: [{ name: local, kind: local, slots: 2, timeout: 60, silence: 60, sandbox: plain }]
+backends: [${backend}]
 `;
 
 interface OpenedDatabase {
@@ -22,8 +24,12 @@ interface OpenedDatabase {
   close(): Promise<void>;
 }
 
+export type BackendKind = 'local' | 'azure';
+
 export interface ChaosOptions {
   repositories?: string[];
+  /** Default local. */
+  backend?: BackendKind;
   /** A PostgreSQL of the story's own; default: the one of RCB_TEST_DATABASE_URL. */
   serverUrl?: string;
 }
@@ -39,6 +45,8 @@ export class ChaosWorld {
   readonly github: StandInGitHub;
   readonly story: Story;
   readonly instances: Instance[] = [];
+  /** Undefined: builds are local. */
+  azure: ChaosAzure | undefined;
   readonly #dir: string;
   readonly #database: OpenedDatabase;
 
@@ -101,8 +109,15 @@ export class ChaosWorld {
     }
   }
 
-  /** How often a build of each run was begun, told by the builds themselves. */
+  /** What a page or a download says. */
+  async textAt(path: string): Promise<string> {
+    const alive = this.instances.find(({ isAlive, port }) => isAlive && port !== undefined);
+    return await (await fetch(`http://127.0.0.1:${alive?.port}${path}`)).text();
+  }
+
+  /** How often a build of each run was begun, told by the builds themselves, or by where they are. */
   async buildsBegun(): Promise<Map<string, number>> {
+    if (this.azure) return this.azure.begun();
     const begun = new Map<string, number>();
     const lines = (await readFile(this.#witness, 'utf8')).split('\n').filter(Boolean);
     for (const run of lines) begun.set(run, (begun.get(run) ?? 0) + 1);
@@ -116,6 +131,7 @@ export class ChaosWorld {
   async stop(): Promise<void> {
     for (const instance of this.instances) await instance.kill();
     await this.#endBuilds();
+    await this.azure?.stop();
     await this.github.stop();
     await this.#database.close();
     await rm(this.#dir, { recursive: true, force: true });
@@ -159,6 +175,7 @@ export class ChaosWorld {
       RCB_DATA_DIR: join(this.#dir, 'data'),
       DATABASE_URL: this.#database.url,
       LOG_LEVEL: 'info',
+      ...(this.azure && { AZURE_DEVOPS_TOKEN: AZURE_TOKEN, AZURE_HOOK_PASSWORD: 'nobody-is-told' }),
     };
   }
 }
@@ -167,16 +184,22 @@ export class ChaosWorld {
 export async function openWorld({
   repositories = [`${OWNER}/tool`],
   serverUrl,
+  backend = 'local',
 }: ChaosOptions = {}): Promise<ChaosWorld> {
   const dir = await mkdtemp(join(tmpdir(), 'rcb-chaos-'));
   await mkdir(join(dir, 'github'));
   await mkdir(join(dir, 'witness'));
   await writeFile(join(dir, 'witness', 'builds'), '');
-  await writeFile(join(dir, 'rcb.yaml'), YAML);
   // Builds may run as somebody else.
   for (const path of ['', 'witness', 'witness/builds']) await chmod(join(dir, path), 0o777);
   const github = await startGitHub({ dir: join(dir, 'github') });
   const world = new ChaosWorld({ github, dir, database: await openDatabase(serverUrl), repositories });
+  if (backend === 'azure') {
+    const azure = await ChaosAzure.start((sha) => world.story.howOf(sha));
+    world.azure = azure;
+    world.story.isBegun = (sha) => azure.isBegun(sha);
+  }
+  await writeFile(join(dir, 'rcb.yaml'), yamlWith(world.azure?.backend ?? LOCAL));
   await world.story.begin();
   return world;
 }
