@@ -25,6 +25,8 @@ export interface BotOptions {
   idleMs?: number;
 }
 
+export const EFFECTS_AT_ONCE = 32;
+
 export function startBot(options: BotOptions): Worker {
   const { queue, world, log, worker, now, random } = options;
   return startWorker({
@@ -41,7 +43,7 @@ export function startBot(options: BotOptions): Worker {
       await queue.completeEffect(row, { ...performed, events });
     },
     eventsAtOnce: options.eventsAtOnce ?? 8,
-    effectsAtOnce: options.effectsAtOnce ?? 32,
+    effectsAtOnce: options.effectsAtOnce ?? EFFECTS_AT_ONCE,
     leaseMs: options.leaseMs ?? 30_000,
     idleMs: options.idleMs ?? 5_000,
   });

@@ -7,7 +7,7 @@ import { monotonicFactory } from 'ulid';
 import { type App, type NodeHandler, startApp, WEBHOOK_PATH } from './app.ts';
 import { openDiskArchive } from './archive/disk.ts';
 import type { Backend } from './backends/backend.ts';
-import { startBot } from './bot.ts';
+import { EFFECTS_AT_ONCE, startBot } from './bot.ts';
 import { type Clock, systemClock } from './clock.ts';
 import type { Config, GitHubConfig } from './config/config.ts';
 import { parseFlapperFile } from './config/flappers.ts';
@@ -20,6 +20,7 @@ import { type Database, isDatabaseAway, openDatabase } from './database/database
 import { applyMigrations, pendingMigrations } from './database/migrate.ts';
 import type { FlapperLists } from './effects/effect.ts';
 import { openLogTests } from './effects/log-tests.ts';
+import { openPlaces } from './effects/places.ts';
 import type { Forge } from './forge/forge.ts';
 import type { ForgeApp } from './forge/forge-app.ts';
 import { openPlainGit } from './forge/git/git.ts';
@@ -60,7 +61,7 @@ export interface Ports {
   random?(): number;
   newId?(): string;
   /** Told by tests and the demo to hurry; rcb.yaml has no key for these. */
-  timing?: { leaseMs?: number; idleMs?: number; killGraceMs?: number };
+  timing?: { leaseMs?: number; idleMs?: number; killGraceMs?: number; effectsAtOnce?: number };
   /** An opened database, which stays the caller's to close. */
   database?: Database;
   /** Shown on the site as the place to play. */
@@ -180,6 +181,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
       budget: (installation) => budgets.get(installation?.replace(/^github:/, '') ?? ANONYMOUS),
       toldOf: ({ guid, name, body }) => readBack({ id: guid, name, body }, telling),
       backend: (name) => backends.get(name),
+      places: openPlaces(ports.timing?.effectsAtOnce ?? EFFECTS_AT_ONCE),
       sources,
       archive,
       logTests: openLogTests(archive),

@@ -13,6 +13,8 @@ export type { BuildObservation, JobObservation, JobRef } from '../core/build.ts'
 export interface Backend {
   readonly name: string;
   readonly kind: string;
+  /** Who answers, as far as its slowness is its own: an organisation, a server. Absent: this machine. */
+  readonly host?: string;
   /** How often a build may be looked at, where looking is dear: whoever follows looks once, and comes back. Absent: a look
    *  may wait for news, and costs nothing. */
   readonly followEveryMs?: number;

@@ -105,7 +105,10 @@ export async function followBuild(
   const found = await findBuild(effect, world);
   const backend = found && world.backend(found.build.backend);
   if (!found || found.build.state === 'finished' || !found.build.externalId || !backend) return done;
-  const { run, build } = found;
+  return await atItsHost(backend, world, () => follow(backend, found, world, signal));
+}
+
+async function follow(backend: Backend, { run, build }: Found, world: World, signal: AbortSignal): Promise<Performed> {
   const { followEveryMs } = backend;
   const againMs = followEveryMs ?? 0;
   const until = world.now().getTime() + FOLLOW_MS;
@@ -147,7 +150,15 @@ export async function lookAtBuild(
   const found = await findBuild(effect, world);
   const backend = found && world.backend(found.build.backend);
   if (!found?.build.externalId || !backend) return done;
-  const { run, build } = found;
+  return await atItsHost(backend, world, () => lookOnce(backend, found, world, signal));
+}
+
+async function lookOnce(
+  backend: Backend,
+  { run, build }: Found,
+  world: World,
+  signal: AbortSignal,
+): Promise<Performed> {
   backend.expectNews?.(build.externalId!);
   const hasEnded = build.state === 'finished';
   try {
@@ -177,8 +188,10 @@ export async function retryBuild(
   try {
     const backend = world.backend(build.backend);
     if (!backend?.ensureRetried) throw new BackendError('refused', messages.cannotRetry(build.backend));
-    await backend.ensureRetried(build.externalId!, after, signal);
-    return { events: [{ kind: 'build.retried', ...about }] };
+    return await atItsHost(backend, world, async () => {
+      await backend.ensureRetried!(build.externalId!, after, signal);
+      return { events: [{ kind: 'build.retried', ...about }] };
+    });
   } catch (error) {
     if (!(error instanceof BackendError) || error.retry) throw error;
     return { events: [{ kind: 'build.refused', ...about, verdict: 'error', why: error.message }] };
@@ -225,8 +238,13 @@ export async function cancelBuild(
   const found = await findBuild(effect, world);
   // Whatever our row says: a build that was given up goes on at its backend until somebody stops it.
   if (!found?.build.externalId) return done;
-  await world.backend(found.build.backend)?.ensureCancelled(found.build.externalId, signal);
-  return done;
+  const { backend: name, externalId } = found.build;
+  const backend = world.backend(name);
+  if (!backend) return done;
+  return await atItsHost(backend, world, async () => {
+    await backend.ensureCancelled(externalId, signal);
+    return done;
+  });
 }
 
 /** A build that may be run again is let rest there instead; `backend.sweep` releases it when its time is over. */
@@ -235,12 +253,15 @@ export async function releaseBuild(effect: EffectOf<'build.release'>, world: Wor
   const backend = found && world.backend(found.build.backend);
   if (!found || !backend) return done;
   const { run, build } = found;
-  if (build.externalId !== effect.externalId) await backend.release(effect.externalId);
+  const { externalId } = effect;
+  const isCurrent = build.externalId === externalId;
   // Running again, its next end says what becomes of it.
-  else if (build.state !== 'finished') return done;
-  else if (await isKept(run, build, world)) await backend.rest?.(effect.externalId);
-  else await backend.release(effect.externalId);
-  return done;
+  if (isCurrent && build.state !== 'finished') return done;
+  const mayRest = isCurrent && (await isKept(run, build, world));
+  return await atItsHost(backend, world, async () => {
+    await (mayRest ? backend.rest?.(externalId) : backend.release(externalId));
+    return done;
+  });
 }
 
 /** Its backend keeps it, in case somebody asks for its failed jobs. */
@@ -251,10 +272,19 @@ export async function isKept(run: Run, build: Build, { backend, store, now }: Wo
   return mayRunAgain(run, build, { isNewest: newest === run.id, keepMs, now: now() });
 }
 
-async function findBuild(
-  effect: { runId: string; buildId: string },
-  world: World,
-): Promise<{ run: Run; build: Build } | undefined> {
+/** Where others have all the places that its host may take, it comes back. */
+async function atItsHost({ host }: Backend, world: World, work: () => Promise<Performed>): Promise<Performed> {
+  return (await world.places.at(host, work)) ?? { events: [], againMs: CROWDED_MS };
+}
+
+const CROWDED_MS = 1_000;
+
+interface Found {
+  run: Run;
+  build: Build;
+}
+
+async function findBuild(effect: { runId: string; buildId: string }, world: World): Promise<Found | undefined> {
   const run = await world.store.run(effect.runId);
   const build = run?.builds.find((each) => each.id === effect.buildId);
   return run && build && { run, build };

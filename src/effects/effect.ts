@@ -12,6 +12,7 @@ import type { Cursor, Fact, Told } from '../queue/queue.ts';
 import type { Sources, SubmoduleRules } from '../sources/sources.ts';
 import type { Knowledge, RetentionStore } from '../store/store.ts';
 import type { LogTests } from './log-tests.ts';
+import type { Places } from './places.ts';
 
 /** What performing an effect may use: the world, through its ports, and the store for reading. */
 export interface World {
@@ -34,6 +35,8 @@ export interface World {
   toldOf(hook: SentHook): Promise<Told>;
   /** undefined: rcb.yaml names no such backend (any more). */
   backend(name: string): Backend | undefined;
+  /** One host of builds must not hold up all others. */
+  places: Places;
   sources: Sources;
   archive: Archive;
   /** Of logs that grow. */

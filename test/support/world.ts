@@ -23,6 +23,7 @@ export interface WorldOptions {
   log?: NodeJS.WritableStream;
   /** Judge the bot's requests by GitHub's published schema; what it finds is in `github.invalidRequests`. */
   validate?: boolean;
+  timing?: { effectsAtOnce?: number };
   /** The bot is not started yet: `startBot` does. */
   absent?: boolean;
 }
@@ -84,7 +85,7 @@ export class World {
       log: openLog(this.options.log ? 'info' : 'silent', this.options.log),
       database: this.database.database,
       environment: { PATH: process.env.PATH },
-      timing: { idleMs: 500, leaseMs: 5_000, killGraceMs: 500 },
+      timing: { idleMs: 500, leaseMs: 5_000, killGraceMs: 500, ...this.options.timing },
     });
     this.github.deliverTo(`${this.rcb.publicUrl}/api/github/webhooks`);
     this.github.sendBackTo(`${this.rcb.publicUrl}/login/callback`);

@@ -99,6 +99,7 @@ const defaultLimits: ZipLimits = { maxFiles: 2_000, maxBytes: 2 ** 30, maxZipByt
 class Azure implements AzureBackend {
   readonly kind = 'azure';
   readonly name: string;
+  readonly host: string;
   readonly followEveryMs: number;
   readonly findObserved?: NonNullable<Backend['findObserved']>;
   readonly #options: AzureOptions;
@@ -112,6 +113,7 @@ class Azure implements AzureBackend {
   constructor(options: AzureOptions) {
     const { name, url, project, pipeline, branch, clock, random } = options;
     this.name = name;
+    this.host = url;
     this.#options = options;
     const isMicrosofts = new URL(url).hostname === 'dev.azure.com';
     this.#client = new AzureClient({

@@ -50,6 +50,7 @@ export function openObsBackend(options: ObsOptions): ObsBackend {
 class Obs implements ObsBackend {
   readonly kind = 'obs';
   readonly name: string;
+  readonly host: string;
   readonly followEveryMs: number | undefined;
   readonly keepFailedMs: number;
   readonly #options: CompleteOptions;
@@ -63,6 +64,7 @@ class Obs implements ObsBackend {
 
   constructor(options: CompleteOptions) {
     this.name = options.name;
+    this.host = options.url;
     this.followEveryMs = options.followEveryMs;
     this.keepFailedMs = options.keepFailedMs;
     this.#options = options;
