@@ -10,6 +10,7 @@ import { startRcb } from '../../src/main.ts';
 import { type StandInGitHub, startGitHub } from '../standins/github/index.ts';
 import { AZURE_DEVOPS_TOKEN, AZURE_HOOK_PASSWORD, startAzure } from './azure.ts';
 import { endBuilds } from './builds.ts';
+import { type DemoObs, startDemoObs } from './obs.ts';
 import { startPlay } from './play.ts';
 import { Playground } from './playground.ts';
 import { choosePorts, type WantedPorts } from './ports.ts';
@@ -77,12 +78,14 @@ async function start(options: DemoOptions, undo: (() => Promise<void>)[], stop: 
 
   const azure = await startAzure(playground);
   undo.push(() => azure.stop());
+  const obs = await startDemoObs(playground);
+  undo.push(() => obs.stop());
 
   const logFile = join(dataDir, 'rcb.log');
   const logStream = createWriteStream(logFile, { flags: 'a', mode: 0o600 });
   undo.push(() => new Promise((done) => logStream.end(done)));
   undo.push(() => endBuilds(join(dataDir, 'local', 'local')));
-  const rcb = await startRcb(demoConfig(github, azure.url, ports.site, dataDir), {
+  const rcb = await startRcb(demoConfig({ github, azureUrl: azure.url, obs, port: ports.site, dataDir }), {
     log: openLog('info', logStream),
     random: options.random,
     environment: { PATH: options.path },
@@ -107,8 +110,16 @@ async function requireEmpty(dataDir: string): Promise<void> {
   );
 }
 
+interface DemoParts {
+  github: StandInGitHub;
+  azureUrl: string;
+  obs: DemoObs;
+  port: number;
+  dataDir: string;
+}
+
 /** Made by hand: whatever is set for a real bot on this machine, the demo does not see it. */
-function demoConfig(github: StandInGitHub, azureUrl: string, port: number, dataDir: string) {
+function demoConfig({ github, azureUrl, obs, port, dataDir }: DemoParts) {
   const env = {
     APP_ID: String(github.appId),
     PRIVATE_KEY: github.privateKey,
@@ -123,19 +134,21 @@ function demoConfig(github: StandInGitHub, azureUrl: string, port: number, dataD
     RCB_DATA_DIR: dataDir,
     AZURE_DEVOPS_TOKEN,
     AZURE_HOOK_PASSWORD,
+    ...obs.env,
   };
-  const yaml = yamlWith(azureUrl);
+  const yaml = yamlWith(azureUrl, obs.backend);
   const loaded = loadConfig(env, { read: (path) => (path.endsWith('rcb.yaml') ? Buffer.from(yaml) : undefined) });
   if ('mistakes' in loaded) throw new Error(formatMistakes(loaded.mistakes));
   return loaded.config;
 }
 
-const yamlWith = (azureUrl: string) => `
+const yamlWith = (azureUrl: string, obsBackend: string) => `
 owners: [acme]
 backends:
   - { name: local, kind: local, slots: 2, timeout: 300, silence: 60 }
   - { name: azure, kind: azure, url: "${azureUrl}", project: raku, pipeline: 7, secrets: none, credentialHosts: ["localhost:*"] }
-poll: { azure: 1 }
+  - ${obsBackend}
+poll: { azure: 1, obs: 1 }
 limits: { writeSpacing: 0 }
 `;
 

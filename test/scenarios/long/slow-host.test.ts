@@ -7,7 +7,7 @@ import { REPO, type RunJson, startWorld, type World } from '../../support/world.
 
 /** Two organisations at Azure, of which one takes what it is asked and does not answer any more. */
 describe('a slow organisation', { timeout: 300_000 }, () => {
-  const EFFECTS = 6;
+  const EFFECTS = 4;
   let world: World;
   let slow: StandInAzure;
   let quick: StandInAzure;
@@ -40,7 +40,7 @@ describe('a slow organisation', { timeout: 300_000 }, () => {
     slow.faults.add({ method: 'GET', path: /\/builds\/\d+/, does: 'hang', times: 10_000 });
     // More of its builds are looked at than work is done at once.
     const shas = await Promise.all(
-      Array.from({ length: EFFECTS + 2 }, async (_, at) => {
+      Array.from({ length: EFFECTS + 1 }, async (_, at) => {
         const head = `branch-${at}`;
         return (await world.github.openPullRequest({ repo: REPO, head, files: { [head]: '1' } })).headSha;
       }),
