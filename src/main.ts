@@ -144,6 +144,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
       knownFlappers: config.flappers.known,
       version: VERSION,
       limits: config.limits,
+      stacks: config.stacks,
       health: () => health(database, dataDir),
       backends: () => backendStates(backends),
       clock,

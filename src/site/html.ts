@@ -13,8 +13,9 @@ export interface PageContext {
   demoUrl?: string;
   /** Absent: there is no forge to log in at. */
   account?: Account;
+  hasStacks: boolean;
   forge: Forge;
-  asset(name: 'site.css' | 'site.js' | 'log.js' | 'icon.svg'): string;
+  asset(name: 'site.css' | 'site.js' | 'log.js' | 'runs.js' | 'icon.svg'): string;
 }
 
 /** Who reads the page. `logout`: what the token of that form is made of. */
@@ -26,10 +27,12 @@ export type Account =
 export interface PageOptions {
   title: string;
   /** Which entry of the navigation is the current one. */
-  section?: 'runs' | 'flappers' | 'ledger' | 'service';
+  section?: 'runs' | 'stacks' | 'flappers' | 'ledger' | 'service';
   /** Seconds; for readers without JavaScript. */
   refresh?: number;
-  scripts?: ('site.js' | 'log.js')[];
+  scripts?: ('site.js' | 'log.js' | 'runs.js')[];
+  /** What a chat shows of a link to this page. */
+  description?: string;
   body: Html;
 }
 
@@ -43,8 +46,10 @@ export function page(context: PageContext, options: PageOptions): Html {
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <title>${options.title} · RCB</title>
+${options.description === undefined ? '' : preview(options.title, options.description)}
 <link rel="stylesheet" href="${context.asset('site.css')}">
 <link rel="icon" type="image/svg+xml" href="${context.asset('icon.svg')}">
+<link rel="alternate" type="application/atom+xml" href="/feed.atom" title="Failures on default branches">
 ${options.refresh ? fragment`<noscript><meta http-equiv="refresh" content="${options.refresh}"></noscript>` : ''}
 ${(options.scripts ?? ['site.js']).map((name) => fragment`<script src="${context.asset(name)}" defer></script>`)}
 </head>
@@ -54,6 +59,7 @@ ${(options.scripts ?? ['site.js']).map((name) => fragment`<script src="${context
 <a class="brand" href="/">${icon('brand')}RCB</a>
 <nav aria-label="Site">
 ${link('runs', '/runs', 'Runs')}
+${context.hasStacks ? link('stacks', '/stacks', 'Stack') : ''}
 ${link('flappers', '/flappers', 'Flappers')}
 ${link('ledger', '/ledger', 'Ledger')}
 ${link('service', '/service', 'Service')}
@@ -76,6 +82,14 @@ function accountCorner(account: Account | undefined): Html {
   const form = account.formToken(account.logout);
   return fragment`<form class="account" method="post" action="/logout"><span>${foreign(account.login)}</span><input type="hidden" name="form" value="${form}"><button type="submit">${loginMessages.logOut}</button></form>`;
 }
+
+/** OpenGraph: chats and forges show it below a link. */
+const preview = (title: string, description: string): Html =>
+  fragment`<meta name="description" content="${description}">
+<meta property="og:site_name" content="RCB">
+<meta property="og:type" content="website">
+<meta property="og:title" content="${title}">
+<meta property="og:description" content="${description}">`;
 
 /** `html` without its promise: nothing here interpolates one. */
 export function fragment(strings: TemplateStringsArray, ...values: unknown[]): Html {

@@ -19,6 +19,7 @@ export const logLinePath = (runId: string, jobId: string, line: number, attempt?
 export const flapperFilePath = (name: string): string => `/flappers/file?name=${part(name)}`;
 export const jobGotoPath = (runId: string, jobId: string): string => `${jobPath(runId, jobId)}/goto`;
 export const jobComparePath = (runId: string, jobId: string): string => `${jobPath(runId, jobId)}/compare`;
+export const stackPath = (name: string): string => `/stacks/${segments(name)}`;
 export const factPath = (key: string): string => `/ledger/fact?key=${part(key)}`;
 
 /** A word of a command line that a person copies into a shell: whatever a branch is called, it stays one word. */

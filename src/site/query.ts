@@ -63,6 +63,26 @@ export const runsQuery = z.object({
   ...paging,
 });
 
+/** Milliseconds since 1970: the id of the last event, as the stream gave it. */
+export const liveQuery = z.object({
+  since: absentWhenEmpty(
+    z
+      .string()
+      .regex(/^\d{1,15}$/, 'since must be the id of an event of this stream')
+      .transform(Number),
+  ),
+});
+
+export const stackQuery = z.object(paging);
+
+/** `label` stands to the left of the verdict. */
+export const badgeQuery = z.object({
+  branch: absentWhenBlank(key('branch').max(255, 'branch is longer than 255 characters')),
+  label: absentWhenBlank(key('label').max(60, 'label is longer than 60 characters')),
+});
+
+export const feedQuery = z.object({ repository: absentWhenBlank(key('repository')) });
+
 export const ledgerQuery = z.object({
   subject: absentWhenEmpty(key('subject')),
   state: absentWhenEmpty(oneOf('state', FACT_STATES)),

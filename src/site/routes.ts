@@ -8,11 +8,13 @@ import { type AssetName, type Assets, loadAssets } from './assets.ts';
 import { addButtons } from './button-routes.ts';
 import { addCompare } from './compare-routes.ts';
 import { contentDisposition, DOWNLOAD_POLICY, findDownload, sendStream } from './downloads.ts';
+import { addForOthers } from './embed-routes.ts';
 import { failuresView } from './failures-view.ts';
 import { addErrors } from './faults.ts';
 import { addFlappers } from './flapper-routes.ts';
 import { knownFor } from './known-flappers.ts';
 import { forgeLinks } from './links.ts';
+import { addLists } from './list-routes.ts';
 import { addLogs } from './log-routes.ts';
 import { openLogin } from './login.ts';
 import { accountOf, addLogin, addVisitors } from './login-routes.ts';
@@ -20,7 +22,6 @@ import { MOST_PRESSES } from './pages/buttons.ts';
 import { factPage } from './pages/fact.ts';
 import { type LedgerWhole, ledgerPage } from './pages/ledger.ts';
 import { runPage } from './pages/run.ts';
-import { runsPage } from './pages/runs.ts';
 import { servicePage } from './pages/service.ts';
 import { TIMELINE_ROWS } from './pages/timeline.ts';
 import { factQuery, ledgerQuery, PERIOD_MS, type Period, parseQuery, runsQuery, totalsQuery } from './query.ts';
@@ -36,6 +37,7 @@ import {
   type SiteContext,
   type SiteOptions,
 } from './site.ts';
+import { addStacks } from './stack-routes.ts';
 
 export type { BackendState, Health } from './pages/service.ts';
 export type { Site, SiteOptions } from './site.ts';
@@ -58,7 +60,10 @@ export function createSite(options: SiteOptions): Site {
   addAssets(site, assets);
   addLogin(site, options, login);
   addButtons(site, options, login);
-  addRuns(site, options, show);
+  addLists(site, options, show);
+  addRun(site, options, show);
+  addStacks(site, options, show);
+  addForOthers(site, options);
   addLogs(site, options, show);
   addCompare(site, options, show);
   addDownloads(site, options);
@@ -87,12 +92,13 @@ function protect(headers: Headers): void {
 
 function pageContexts(options: SiteOptions, assets: Assets): Show {
   const forge = forgeLinks(options.githubUrl);
-  const { version, demoUrl } = options;
+  const { version, demoUrl, stacks = [] } = options;
   return (c) => ({
     now: options.clock.now(),
     account: accountOf(c, options),
     version,
     demoUrl,
+    hasStacks: stacks.length > 0,
     forge,
     asset: (name: AssetName) => assets[name].path,
   });
@@ -109,19 +115,7 @@ function addAssets(site: Site, assets: Assets): void {
   );
 }
 
-function addRuns(site: Site, { reader, limits, archive, knownFlappers }: SiteOptions, show: Show): void {
-  const list = async (c: SiteContext) => {
-    const query = parseQuery(runsQuery, c.req.query());
-    const { before, limit = RUNS_PER_PAGE, ...filter } = query;
-    const [listed, repositories, waiting] = await Promise.all([
-      reader.listRuns(filter, { before, limit }),
-      reader.repositories(),
-      reader.waiting(),
-    ]);
-    return respond(c, runsPage(show(c), { query, listed, repositories, waiting, limits }));
-  };
-  site.get('/', list);
-  site.get('/runs', list);
+function addRun(site: Site, { reader, archive, knownFlappers }: SiteOptions, show: Show): void {
   site.get('/runs/:id', async (c) => {
     const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);

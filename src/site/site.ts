@@ -5,7 +5,9 @@ import type { Clock } from '../clock.ts';
 import type { NewEvent } from '../core/event.ts';
 import type { KnownFlapper } from '../core/flapper.ts';
 import type { KnownLimits } from '../core/messages-ledger.ts';
+import type { Stack } from '../core/stack.ts';
 import type { Html, PageContext } from './html.ts';
+import type { LiveOptions } from './live.ts';
 import type { LoginOptions, Visitor } from './login.ts';
 import type { BackendState, Health } from './pages/service.ts';
 import type { Reader } from './reader.ts';
@@ -28,6 +30,10 @@ export interface SiteOptions {
   demoUrl?: string;
   /** Shown beside what waits because of them. */
   limits?: KnownLimits;
+  /** Repositories that are tested together: each stack has a page. */
+  stacks?: readonly Pick<Stack, 'name' | 'repositories'>[];
+  /** How lists are followed; tests hurry. */
+  live?: Pick<LiveOptions, 'pollMs' | 'heartbeatMs' | 'maxReaders'>;
   backends(): Promise<BackendState[]>;
   /** Absent: nobody can log in; `loginOff` says why, where there is a forge. */
   login?: LoginOptions;

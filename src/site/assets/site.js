@@ -11,7 +11,7 @@ function keepFresh(element) {
   async function refresh() {
     const current = document.getElementById(id);
     if (!current?.dataset.live) return;
-    if (!document.hidden && !isBusy(current)) await replace(current);
+    if (!document.hidden && !isBusy(current) && current.dataset.stream !== 'open') await replace(current);
     const seconds = Number(document.getElementById(id)?.dataset.live ?? 0);
     if (seconds > 0) setTimeout(refresh, seconds * 1000 * (failures > failuresUntilSlow ? 10 : 1));
   }

@@ -38,7 +38,7 @@ import { buttonsSection, isAnswerDue } from './buttons.ts';
 import { failuresSection } from './failures.ts';
 import { flappedSection } from './flapped.ts';
 import { manifestSection, pinFile } from './manifest.ts';
-import { changeLine, runList } from './runs.ts';
+import { changeLine, runList, runPreview } from './runs.ts';
 import { timelineSection } from './timeline.ts';
 import { wishesSection } from './wishes.ts';
 
@@ -58,6 +58,7 @@ export function runPage(context: PageContext, { run, others, wishes, timeline, f
   return page(context, {
     title: `${stateOf(run)}: ${run.title || shortRef(run.ref)} · ${run.repository}`,
     section: 'runs',
+    description: runPreview(run),
     refresh: isFinished ? undefined : 5,
     body: fragment`<article id="run"${isFinished ? '' : LIVE}>
 ${head(context, run)}

@@ -1,0 +1,27 @@
+import { runsMessages } from '../core/messages-runs.ts';
+import { stackPath } from './links.ts';
+import { noStackPage, stackPage } from './pages/stack.ts';
+import { parseQuery, stackQuery } from './query.ts';
+import { NotFound, respond, type Show, type Site, type SiteOptions } from './site.ts';
+
+const RUNS_PER_PAGE = 30;
+
+/** A stack may be called after its first repository: its name has slashes, then. */
+export function addStacks(site: Site, { reader, stacks = [] }: SiteOptions, show: Show): void {
+  site.get('/stacks', (c) => {
+    const [first] = stacks;
+    return first ? c.redirect(stackPath(first.name), 302) : respond(c, noStackPage(show(c)));
+  });
+  site.get('/stacks/:name{.+}', async (c) => {
+    const name = c.req.param('name');
+    const stack = stacks.find((each) => each.name === name);
+    if (!stack) throw new NotFound(runsMessages.stack.notThere(name));
+    const { before, limit } = parseQuery(stackQuery, c.req.query());
+    const names = stack.repositories.map(({ repository }) => repository);
+    const [listed, newest] = await Promise.all([
+      reader.defaultBranchRuns(names, { before, limit: limit ?? RUNS_PER_PAGE }),
+      before === undefined ? reader.newestVerdicts(names) : [],
+    ]);
+    return respond(c, stackPage(show(c), { stack, listed, newest, before, limit }));
+  });
+}
