@@ -109,6 +109,6 @@ export async function steady(port: number, next: () => Buffer, perSecond: number
 async function timed(connection: Connection, request: Buffer): Promise<number> {
   const begun = performance.now();
   const status = await connection.send(request);
-  if (status !== 200) throw new Error(`A hook was answered ${status}.`);
+  if (status !== 200) throw new Error(`A request was answered ${status}.`);
   return performance.now() - begun;
 }

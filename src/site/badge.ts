@@ -41,7 +41,6 @@ export function badgeSvg({ label, repository, branch, state }: Badge): Html {
 
 /** Characters that XML 1.0 has no way to write, escaped or not. */
 export const printable = (text: string): string =>
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the ones.
   text.toWellFormed().replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, '\ufffd');
 
 const NARROW = new Set("iljtfrI!|.,:;'()[]{}/ -");

@@ -45,7 +45,7 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
     }
   }
 
-  return async () => {
+  const measure = async () => {
     const [measures, usage] = await Promise.all([options.measures(), options.archiveUsage()]);
     for (const each of [rows, lanes, lag, lookAge, builds, budget, archive]) each.reset();
     for (const { rows: count, ...labels } of measures.queue) rows.set(labels, count);
@@ -62,5 +62,13 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
     archive.set({ kind: 'blobs' }, usage.blobs);
     archive.set({ kind: 'logs' }, usage.logs);
     return registry.metrics();
+  };
+  // Whoever asks meanwhile gets the same answer: anybody may ask, and the whole database is counted.
+  let underWay: Promise<string> | undefined;
+  return () => {
+    underWay ??= measure().finally(() => {
+      underWay = undefined;
+    });
+    return underWay;
   };
 }

@@ -1,5 +1,6 @@
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import type { Page, RunFilter } from '../site/reader.ts';
+import type { RunChange } from '../site/reader-runs.ts';
 
 /**
  * Which runs a list shows. Every condition has an index that also gives the order (migration runs_list); words and the
@@ -55,3 +56,31 @@ export async function listBackendNames(prisma: PrismaClient): Promise<string[]> 
     ) SELECT backend FROM known WHERE backend IS NOT NULL LIMIT 100`;
   return rows.map(({ backend }) => backend);
 }
+
+export async function countJobsOf(
+  prisma: PrismaClient,
+  runIds: string[],
+): Promise<Map<string, Record<string, number>>> {
+  if (runIds.length === 0) return new Map();
+  const rows = await prisma.$queryRaw<{ run: string; jobs: Record<string, number> }[]>`
+    SELECT run_id AS run, jsonb_object_agg(word, jobs) AS jobs FROM (
+      SELECT build.run_id, COALESCE(job.verdict, job.state) AS word, count(*)::int AS jobs
+      FROM build JOIN job ON job.build_id = build.id
+      WHERE build.run_id = ANY(${runIds}) GROUP BY 1, 2
+    ) AS counted GROUP BY run_id`;
+  return new Map(rows.map(({ run, jobs }) => [run, jobs]));
+}
+
+/** Not `max()` of Prisma's: that reads the whole table. */
+export async function readLastChange(prisma: PrismaClient): Promise<Date | undefined> {
+  const last = await prisma.run.findFirst({ orderBy: { changedAt: 'desc' }, select: { changedAt: true } });
+  return last?.changedAt;
+}
+
+export const listChanges = (prisma: PrismaClient, since: Date, limit: number): Promise<RunChange[]> =>
+  prisma.run.findMany({
+    where: { changedAt: { gt: since } },
+    orderBy: { changedAt: 'asc' },
+    take: limit,
+    select: { id: true, changedAt: true },
+  });

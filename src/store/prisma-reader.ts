@@ -30,7 +30,7 @@ import { readFailures } from './prisma-reader-failures.ts';
 import { listFlappers, listRecord, readTestFile, recentFlaps } from './prisma-reader-flappers.ts';
 import { readListed } from './prisma-reader-listed.ts';
 import { failedTests, findGreen, greenJob } from './prisma-reader-log.ts';
-import { listBackendNames, listRunIds } from './prisma-reader-runs.ts';
+import { countJobsOf, listBackendNames, listChanges, listRunIds, readLastChange } from './prisma-reader-runs.ts';
 import { readTimeline } from './prisma-reader-timeline.ts';
 import { listMergeWishes } from './prisma-reader-wishes.ts';
 
@@ -68,14 +68,8 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
     polls: () => readPolls(prisma),
     measures: () => readMeasures(prisma, clock.now()),
     backendNames: () => listBackendNames(prisma),
-    lastChange: async () => (await prisma.run.aggregate({ _max: { changedAt: true } }))._max.changedAt ?? undefined,
-    changesSince: (since, limit) =>
-      prisma.run.findMany({
-        where: { changedAt: { gt: since } },
-        orderBy: { changedAt: 'asc' },
-        take: limit,
-        select: { id: true, changedAt: true },
-      }),
+    lastChange: () => readLastChange(prisma),
+    changesSince: (since, limit) => listChanges(prisma, since, limit),
     runRows: (ids) => runRows(prisma, ids),
     defaultBranchRuns: (repositories, page) => listStackRuns(prisma, repositories, page),
     newestVerdicts: async (repositories) => runRows(prisma, await listNewestVerdictIds(prisma, repositories)),
@@ -166,26 +160,12 @@ async function runRows(prisma: PrismaClient, ids: string[]): Promise<RunRow[]> {
   return withJobCounts(prisma, await prisma.run.findMany({ where: { id: { in: ids } }, orderBy: NEWEST_FIRST }));
 }
 
-/** Two queries for the whole page: its builds, and their jobs counted by state and verdict. */
+/** One query for the whole page: its jobs, counted by verdict, or by state while there is none. */
 async function withJobCounts(prisma: PrismaClient, runs: StoredRun[]): Promise<RunRow[]> {
-  const builds = await prisma.build.findMany({
-    where: { runId: { in: runs.map((run) => run.id) } },
-    select: { id: true, runId: true },
-  });
-  const groups = await prisma.job.groupBy({
-    by: ['buildId', 'state', 'verdict'],
-    where: { buildId: { in: builds.map((build) => build.id) } },
-    _count: true,
-  });
-  const runOf = new Map(builds.map((build) => [build.id, build.runId]));
-  const counts = new Map<string, Record<string, number>>();
-  for (const { buildId, state, verdict, _count } of groups) {
-    const runId = runOf.get(buildId)!;
-    const ofRun = counts.get(runId) ?? {};
-    const word = verdict ?? state;
-    ofRun[word] = (ofRun[word] ?? 0) + _count;
-    counts.set(runId, ofRun);
-  }
+  const counts = await countJobsOf(
+    prisma,
+    runs.map(({ id }) => id),
+  );
   return runs.map((run) => runRow(run, counts.get(run.id) ?? {}));
 }
 

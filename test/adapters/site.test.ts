@@ -200,7 +200,7 @@ test('assets have their content in their name and are kept for ever', async () =
   const world = siteOf(memoryReader([]));
   const page = await world.text('/');
   const paths = page.match(/\/assets\/[\w.]+/g) ?? [];
-  assert.equal(paths.length, 3);
+  assert.equal(paths.length, 4);
   for (const path of paths) {
     const response = await world.get(path);
     assert.equal(response.status, 200, path);

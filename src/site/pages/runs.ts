@@ -100,7 +100,7 @@ ${select('repository', 'Repository', known(namesOf(repositories), query.reposito
 ${select('verdict', 'Verdict', words.runVerdicts, query.verdict)}
 <div class="filter-buttons"><button type="submit">Filter</button><a href="/runs">Clear</a></div>
 </div>
-<details class="filter-more" id="filter-more"${isMoreUsed ? OPEN : ''}><summary>More filters</summary>
+<details class="filter-more digest" id="filter-more"${isMoreUsed ? OPEN : ''}><summary>More filters</summary>
 <div class="filter-row">
 ${select('state', 'State', words.runStates, state)}
 ${input('ref', 'Branch', ref, 'main')}
