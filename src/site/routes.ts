@@ -104,14 +104,16 @@ function pageContexts(options: SiteOptions, assets: Assets): Show {
   });
 }
 
+const NOT_TO_CRAWL = ['/archive/', '/api/', '/ledger', '/runs?', '/*?before=', '/runs/*/jobs/'];
+
 function addAssets(site: Site, assets: Assets): void {
   for (const { path, type, body } of Object.values(assets)) {
     site.get(path, (c) => c.body(body, 200, { 'Content-Type': type, 'Cache-Control': FOR_EVER }));
   }
   site.get('/favicon.ico', (c) => c.redirect(assets['icon.svg'].path, 302));
-  // Logs and downloads are large, endless and of no use to a search engine.
+  // Logs and downloads are large, filters have no end, and none of it is of use to a search engine.
   site.get('/robots.txt', (c) =>
-    c.text('User-agent: *\nDisallow: /archive/\nDisallow: /api/\nDisallow: /ledger\nDisallow: /runs/*/jobs/\n'),
+    c.text(`User-agent: *\n${NOT_TO_CRAWL.map((path) => `Disallow: ${path}\n`).join('')}`),
   );
 }
 
