@@ -12,6 +12,7 @@ import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { memoryArchive, NOW, siteOf } from '../adapters/site-fakes.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { until } from '../support/until.ts';
+import { assertAccessible } from './axe.ts';
 import { assertFits, openWatched, screenshot, startChromium, type WatchOptions } from './chromium.ts';
 
 async function listening(site: Site): Promise<Server> {
@@ -239,7 +240,7 @@ describe('lists of runs in a browser', { timeout: 180_000 }, () => {
 
   for (const width of [390, 1440]) {
     for (const colorScheme of ['light', 'dark'] as const) {
-      test(`every page fits ${width} px, ${colorScheme}`, async () => {
+      test(`every page fits ${width} px and can be read by all, ${colorScheme}`, async () => {
         const { page, done } = await open({ viewport: { width, height: 900 }, colorScheme });
         const pages = {
           list: '/',
@@ -252,6 +253,7 @@ describe('lists of runs in a browser', { timeout: 180_000 }, () => {
         for (const [name, path] of Object.entries(pages)) {
           await page.goto(url + path);
           await assertFits(page);
+          await assertAccessible(page);
           await screenshot(page, `lists-${name}-${width}-${colorScheme}`);
         }
         await done();

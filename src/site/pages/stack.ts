@@ -78,7 +78,7 @@ function combination(context: PageContext, names: string[], run: StackRun): Html
 ${cell('Result', badge(stateOf(run)))}
 <th scope="row" data-label="Change"><div><a class="run-title" href="${runPath(run.id)}">${foreign(run.title || '(no title)')}</a></div></th>
 ${names.map((name) => cell(name, commitOf(context, name, run)))}
-${cell('Jobs', fragment`<span class="run-jobs">${jobCounts(run.jobs)}</span>`)}
+${cell('Jobs', Object.keys(run.jobs).length > 0 ? fragment`<span class="run-jobs">${jobCounts(run.jobs)}</span>` : fragment``)}
 ${cell('When', fragment`${timeAgo(run.createdAt, context.now)}<br><span class="quiet small">${duration(run.createdAt, run.finishedAt, context.now)}</span>`)}
 </tr>`;
 }
