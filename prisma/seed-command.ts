@@ -60,7 +60,7 @@ export class NotEmpty extends Error {}
 export async function seedAll(database: Database, options: SeedCommand): Promise<void> {
   const { now, seed, force, dataDir, say } = options;
   await applyMigrations(database, join(import.meta.dirname, 'migrations'));
-  if (!force) await refuseRows(database);
+  await refuseRows(database, force);
   const runs = options.runs ?? RUNS[database.kind];
   const begun = performance.now();
   const archive = await openDiskArchive({ dir: join(dataDir, 'archive'), secrets: [] });
@@ -79,13 +79,15 @@ export async function seedAll(database: Database, options: SeedCommand): Promise
   say(`Seeded the ${database.describe()} in ${seconds(begun)} s: ${samples} samples, and ${told.join(', ')}.`);
 }
 
-async function refuseRows({ prisma, describe }: Database): Promise<void> {
+async function refuseRows({ prisma, describe }: Database, force: boolean): Promise<void> {
+  const seeded = await prisma.build.findFirst({ where: { externalId: { startsWith: 'seed-' } }, select: { id: true } });
+  if (seeded) throw new NotEmpty(`The ${describe()} was seeded before. Nothing was written: take an empty one.`);
+  if (force) return;
   const [run, event] = [await prisma.run.findFirst({ select: { id: true } }), await prisma.event.findFirst()];
-  if (run || event) {
-    throw new NotEmpty(
-      `The ${describe()} has runs or facts already. Nothing was written; --force adds made-up ones to them, for good.`,
-    );
-  }
+  if (!run && !event) return;
+  throw new NotEmpty(
+    `The ${describe()} has runs or facts already. Nothing was written; --force adds made-up ones to them, for good.`,
+  );
 }
 
 const seconds = (begun: number): string => ((performance.now() - begun) / 1_000).toFixed(1);

@@ -17,8 +17,9 @@ export async function seedDatabase(
   options: SeedOptions,
 ): Promise<void> {
   const rows = await seedRows(archive, options);
-  await prisma.installation.createMany({ data: rows.installation });
-  await prisma.repository.createMany({ data: rows.repository });
+  // A bot that has run here may know them.
+  await prisma.installation.createMany({ data: rows.installation, skipDuplicates: true });
+  await prisma.repository.createMany({ data: rows.repository, skipDuplicates: true });
   await prisma.run.createMany({ data: rows.run });
   await prisma.source.createMany({ data: rows.source });
   await prisma.build.createMany({ data: rows.build });
