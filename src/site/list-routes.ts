@@ -2,6 +2,7 @@ import { forgeLinks } from './links.ts';
 import { createLive } from './live.ts';
 import { runItem, runsPage } from './pages/runs.ts';
 import { liveQuery, parseQuery, runsQuery } from './query.ts';
+import { shared } from './shared.ts';
 import { respond, type Show, type Site, type SiteContext, type SiteOptions } from './site.ts';
 
 const RUNS_PER_PAGE = 30;
@@ -9,15 +10,16 @@ const RUNS_PER_PAGE = 30;
 /** The list of runs, and what keeps it fresh. */
 export function addLists(site: Site, options: SiteOptions, show: Show): void {
   const { reader, limits } = options;
+  // The same for every reader, whatever is asked for.
+  const common = shared(() =>
+    Promise.all([reader.repositories(), reader.backendNames(), reader.waiting(), reader.lastChange()]),
+  );
   const list = async (c: SiteContext) => {
     const query = parseQuery(runsQuery, c.req.query());
     const { before, limit = RUNS_PER_PAGE, ...filter } = query;
-    const [listed, repositories, backends, waiting, lastChange] = await Promise.all([
+    const [[repositories, backends, waiting, lastChange], listed] = await Promise.all([
+      common(),
       reader.listRuns(filter, { before, limit }),
-      reader.repositories(),
-      reader.backendNames(),
-      reader.waiting(),
-      reader.lastChange(),
     ]);
     return respond(c, runsPage(show(c), { query, listed, repositories, backends, waiting, limits, lastChange }));
   };

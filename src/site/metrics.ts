@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { FactTotals, Measures } from './reader.ts';
+import { shared } from './shared.ts';
 
 /** A rate limit as GitHub last told it, by installation (`anonymous` without one). */
 export interface Budget {
@@ -45,7 +46,8 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
     }
   }
 
-  const measure = async () => {
+  // Anybody may ask, and the whole database is counted.
+  return shared(async () => {
     const [measures, usage] = await Promise.all([options.measures(), options.archiveUsage()]);
     for (const each of [rows, lanes, lag, lookAge, builds, budget, archive]) each.reset();
     for (const { rows: count, ...labels } of measures.queue) rows.set(labels, count);
@@ -62,13 +64,5 @@ export function createMetrics(options: MetricsOptions): () => Promise<string> {
     archive.set({ kind: 'blobs' }, usage.blobs);
     archive.set({ kind: 'logs' }, usage.logs);
     return registry.metrics();
-  };
-  // Whoever asks meanwhile gets the same answer: anybody may ask, and the whole database is counted.
-  let underWay: Promise<string> | undefined;
-  return () => {
-    underWay ??= measure().finally(() => {
-      underWay = undefined;
-    });
-    return underWay;
-  };
+  });
 }

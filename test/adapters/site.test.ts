@@ -686,3 +686,24 @@ test('health is 200 or 503, and the service page names what is wrong', async () 
   assert.match(await ill.text('/service'), /is away since 12:00/);
   assert.equal(await ill.text('/metrics'), 'rcb_up 1\n');
 });
+
+test('what all readers of the list need is asked once for those who come at the same time, and again for the next', async () => {
+  let asked = 0;
+  let isAway = false;
+  const reader = {
+    ...memoryReader([aRun()]),
+    waiting: async () => {
+      asked += 1;
+      if (isAway) throw new Error('away');
+      return { catchUp: 0, held: 0 };
+    },
+  };
+  const world = siteOf(reader);
+  const pages = await Promise.all(Array.from({ length: 20 }, () => world.get('/')));
+  assert.ok(pages.every(({ status }) => status === 200));
+  assert.equal(asked, 1);
+  isAway = true;
+  assert.equal((await world.get('/')).status, 500);
+  isAway = false;
+  assert.equal((await world.get('/')).status, 200, 'a fault is not kept');
+});
