@@ -46,7 +46,8 @@ export interface ApiSource {
   /** What `git describe` says, where the archive carries it. */
   version?: string;
   why: string;
-  archive?: { url: string; sha256: string; size: number };
+  /** `removedAt`: by retention; what is at its address says so. */
+  archive?: { url: string; sha256: string; size: number; removedAt?: string };
 }
 
 export interface ApiTree {
@@ -82,7 +83,7 @@ export interface ApiJob {
   verdict: string | null;
   attempt: number;
   logUrl?: string;
-  artifacts: { name: string; url: string; size: number; sha256: string }[];
+  artifacts: { name: string; url: string; size: number; sha256: string; removedAt?: string }[];
 }
 
 export interface ApiFact {
@@ -153,6 +154,7 @@ function apiSource({ archive, ...source }: SourceRow, publicUrl: string): ApiSou
     url: publicUrl + archivePath(archive.sha256, sourceFileName(repository, sha)),
     sha256: archive.sha256,
     size: archive.size,
+    removedAt: archive.removedAt?.toISOString(),
   };
   return { repository, sha, base, ref, pullRequest, merged, version, why, archive: link };
 }
@@ -168,18 +170,19 @@ function apiBuild(runId: string, build: BuildRow, publicUrl: string): ApiBuild {
 
 function apiJob(runId: string, job: JobRow, publicUrl: string): ApiJob {
   const newest = job.attempts[0];
-  const hasLog = newest !== undefined && (newest.log !== undefined || newest.state === 'running');
+  const hasLog = newest?.log ? !newest.logRemovedAt : newest?.state === 'running';
   return {
     name: job.name,
     state: job.state,
     verdict: job.verdict ?? null,
     attempt: job.attempt,
     logUrl: hasLog ? publicUrl + jobLogPath(runId, job.id) : undefined,
-    artifacts: (newest?.artifacts ?? []).map(({ name, size, sha256 }) => ({
+    artifacts: (newest?.artifacts ?? []).map(({ name, size, sha256, removedAt }) => ({
       name,
       url: publicUrl + archivePath(sha256, name),
       size,
       sha256,
+      removedAt: removedAt?.toISOString(),
     })),
   };
 }

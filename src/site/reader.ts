@@ -5,12 +5,13 @@ import type { ButtonReader } from './reader-buttons.ts';
 import type { LogRows } from './reader-log.ts';
 import type { RunsReader } from './reader-runs.ts';
 import type { TestsReader } from './reader-tests.ts';
+import type { RunPageReader } from './reader-run.ts';
 
 /**
  * PORT. What pages and JSON read of the store: plain rows, newest first, paged by key and never by offset.
  * Only reading: a button inserts an event and nothing else.
  */
-export interface Reader extends ButtonReader, RunsReader, TestsReader, LogRows {
+export interface Reader extends ButtonReader, RunsReader, TestsReader, LogRows, RunPageReader {
   listRuns(filter: RunFilter, page: Page): Promise<Listed<RunRow>>;
   /** Whole runs, for the JSON list: a fixed number of queries per page, not one set per run. */
   listRunDetails(filter: RunFilter, page: Page): Promise<Listed<RunDetails>>;
@@ -191,6 +192,8 @@ export interface TimelineRow {
   error?: string;
   /** The event; absent when it is too long for a line, or was removed. */
   payload?: unknown;
+  /** It is something that we did, an effect: no fact, and in no ledger. */
+  isEffect?: true;
 }
 
 /** A `{merge on success}`. `commentId`: `description`, or a comment's. */
@@ -216,7 +219,8 @@ export interface SourceRow {
   version?: string;
   changed: boolean;
   why: string;
-  archive?: { sha256: string; size: number; tarSha256: string };
+  /** `removedAt`: by retention; the digests stay, the bytes are gone. */
+  archive?: { sha256: string; size: number; tarSha256: string; removedAt?: Date };
 }
 
 export interface BuildRow {
@@ -255,7 +259,16 @@ export interface AttemptRow {
   log?: { bytes: number; lines: number; sha256?: string };
   /** By retention. */
   logRemovedAt?: Date;
-  artifacts: { name: string; size: number; sha256: string }[];
+  artifacts: ArtifactRow[];
+}
+
+export interface ArtifactRow {
+  /** A path with forward slashes. */
+  name: string;
+  size: number;
+  sha256: string;
+  /** By retention. */
+  removedAt?: Date;
 }
 
 export interface CheckRow {

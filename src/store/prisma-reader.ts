@@ -31,6 +31,8 @@ import { listFlappers, listRecord, readTestFile, recentFlaps } from './prisma-re
 import { readListed } from './prisma-reader-listed.ts';
 import { failedTests, findGreen, greenJob } from './prisma-reader-log.ts';
 import { countJobsOf, listBackendNames, listChanges, listRunIds, readLastChange } from './prisma-reader-runs.ts';
+import { listBackendNames, listRunIds } from './prisma-reader-runs.ts';
+import { readMedians, readNeighbours } from './prisma-reader-run.ts';
 import { readTimeline } from './prisma-reader-timeline.ts';
 import { listMergeWishes } from './prisma-reader-wishes.ts';
 
@@ -47,6 +49,8 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
       withJobCounts(prisma, await prisma.run.findMany({ where: { subject }, orderBy: { id: 'desc' }, take: limit })),
     timeline: (run, limit) => readTimeline(prisma, run, limit),
     pressing: (runId, most) => readPressing(prisma, runId, most),
+    medians: (run) => readMedians(prisma, run),
+    neighbours: (run) => readNeighbours(prisma, run),
     mergeWishes: (subject, limit) => listMergeWishes(prisma, subject, limit),
     job: (runId, jobId) => readJob(prisma, runId, jobId),
     lastGreen: async (runId, jobName) => {
@@ -246,7 +250,7 @@ function countJobs(builds: BuildRow[]): Record<string, number> {
 }
 
 function sourceRow(source: StoredDetails['sources'][number]): SourceRow {
-  const { archiveSha256, archiveSize, tarSha256, mergedSha, tree } = source;
+  const { archiveSha256, archiveSize, tarSha256, archiveRemovedAt, mergedSha, tree } = source;
   return {
     id: source.id,
     repository: source.repository,
@@ -260,10 +264,13 @@ function sourceRow(source: StoredDetails['sources'][number]): SourceRow {
     why: source.why,
     archive:
       archiveSha256 && archiveSize !== null && tarSha256
-        ? { sha256: archiveSha256, size: Number(archiveSize), tarSha256 }
+        ? { sha256: archiveSha256, size: Number(archiveSize), tarSha256, ...removed(archiveRemovedAt) }
         : undefined,
   };
 }
+
+/** Absent where it is still there. */
+const removed = (at: Date | null): { removedAt?: Date } => (at ? { removedAt: at } : {});
 
 function buildRow(build: StoredBuild): BuildRow {
   return {
@@ -305,7 +312,10 @@ function attemptRow(attempt: StoredAttempt): AttemptRow {
     finishedAt: maybe(attempt.finishedAt),
     log: logBytes === null ? undefined : { bytes: Number(logBytes), lines: logLines ?? 0, sha256: maybe(logSha256) },
     logRemovedAt: maybe(attempt.logRemovedAt),
-    artifacts: attempt.artifacts.map(({ name, size, sha256 }) => ({ name, size: Number(size), sha256 })),
+    artifacts: attempt.artifacts.map(({ name, size, sha256, removedAt }) => ({
+      ...{ name, size: Number(size), sha256 },
+      ...removed(removedAt),
+    })),
   };
 }
 

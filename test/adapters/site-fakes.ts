@@ -167,6 +167,8 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = [], wish
         }
       );
     },
+    medians: async () => new Map(),
+    neighbours: async () => ({ sameCommit: [] }),
     mergeWishes: async () => wishes,
     job: async (runId, jobId) => {
       const run = runs.find(({ id }) => id === runId);

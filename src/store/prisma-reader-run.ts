@@ -1,0 +1,74 @@
+import type { RunState, RunVerdict, Trigger } from '../core/model.ts';
+import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
+import type { RunRow } from '../site/reader.ts';
+import type { JobMedian, NeighbourRun, Neighbours } from '../site/reader-run.ts';
+
+/** Of so many runs durations are taken: enough for a median, and few enough for a page. */
+const RUNS_TIMED = 40;
+const MOST_ATTEMPTS = 20_000;
+
+/** Attempts that passed, in the runs just before; the index of (repository, id) leads to these. */
+export async function readMedians(
+  prisma: PrismaClient,
+  { id, repository }: Pick<RunRow, 'id' | 'repository'>,
+): Promise<Map<string, JobMedian>> {
+  const found = await prisma.$queryRaw<{ name: string; seconds: number; attempts: bigint }[]>`
+    SELECT name, percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds)::float8 AS seconds, count(*) AS attempts
+    FROM (
+      SELECT job.name, EXTRACT(EPOCH FROM attempt.finished_at - attempt.started_at) AS seconds
+      FROM (
+        SELECT id FROM run WHERE repository = ${repository} AND id < ${id} AND state = 'finished'
+        ORDER BY id DESC LIMIT ${RUNS_TIMED}
+      ) AS recent
+      JOIN build ON build.run_id = recent.id
+      JOIN job ON job.build_id = build.id
+      JOIN attempt ON attempt.job_id = job.id
+      WHERE attempt.verdict = 'passed' AND attempt.finished_at >= attempt.started_at
+      LIMIT ${MOST_ATTEMPTS}
+    ) AS timed
+    GROUP BY name`;
+  return new Map(found.map(({ name, seconds, attempts }) => [name, { ms: seconds * 1000, of: Number(attempts) }]));
+}
+
+const MOST_OF_COMMIT = 5;
+
+export async function readNeighbours(
+  prisma: PrismaClient,
+  { id, subject, sha }: Pick<RunRow, 'id' | 'subject' | 'sha'>,
+): Promise<Neighbours> {
+  const [earlier, later, sameCommit] = await Promise.all([
+    prisma.run.findFirst({ where: { subject, id: { lt: id } }, orderBy: { id: 'desc' }, select: NEIGHBOUR }),
+    prisma.run.findFirst({ where: { subject, id: { gt: id } }, orderBy: { id: 'asc' }, select: NEIGHBOUR }),
+    prisma.run.findMany({
+      where: { sha, subject: { not: subject } },
+      orderBy: { id: 'desc' },
+      take: MOST_OF_COMMIT,
+      select: NEIGHBOUR,
+    }),
+  ]);
+  return {
+    earlier: earlier ? neighbour(earlier) : undefined,
+    later: later ? neighbour(later) : undefined,
+    sameCommit: sameCommit.map(neighbour),
+  };
+}
+
+const NEIGHBOUR = {
+  id: true,
+  sha: true,
+  repository: true,
+  number: true,
+  ref: true,
+  state: true,
+  verdict: true,
+  trigger: true,
+  createdAt: true,
+} as const satisfies Prisma.RunSelect;
+
+const neighbour = (run: Prisma.RunGetPayload<{ select: typeof NEIGHBOUR }>): NeighbourRun => ({
+  ...run,
+  number: run.number ?? undefined,
+  state: run.state as RunState,
+  verdict: (run.verdict as RunVerdict | null) ?? undefined,
+  trigger: run.trigger as Trigger,
+});
