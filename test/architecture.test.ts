@@ -64,6 +64,7 @@ const PORTS = [
   'site/reader-buttons.ts',
   'site/sessions.ts',
   'site/reader-log.ts',
+  'site/reader-run.ts',
 ];
 
 /** Small things that anybody may use: the time and the log. */

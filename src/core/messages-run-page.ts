@@ -20,6 +20,12 @@ export const runPageMessages = {
   reproduce: 'Make the source trees by hand',
   reproduceWhere: 'In an empty directory:',
 
+  beside: 'Runs beside this one',
+  earlier: 'Earlier run',
+  later: 'Later run',
+  sameCommit: 'same commit',
+  sameCommitIn: 'Same commit in',
+
   previousKeeps: 'Its logs and artifacts are kept there.',
 
   wishes: 'Merging',

@@ -34,6 +34,25 @@ export function timelineLine(kind: string, payload: unknown, names: TimelineName
   return say(typeof payload === 'object' && payload !== null ? (payload as Loose<Event>) : {}, names);
 }
 
+/** Something that we said: an effect. */
+export function answerLine(kind: string, payload: unknown): TimelineLine {
+  const said = (typeof payload === 'object' && payload !== null ? payload : {}) as Record<string, unknown>;
+  const { content, text } = said;
+  if (kind === 'comment.react') {
+    const sign = typeof content === 'string' && Object.hasOwn(REACTIONS, content) ? REACTIONS[content]! : 'a sign';
+    return { what: `Answered with ${sign}` };
+  }
+  if (kind === 'comment.answer')
+    return { what: 'Answered in a comment', why: typeof text === 'string' ? text : undefined };
+  return { what: kind };
+}
+
+const REACTIONS: Record<string, string> = {
+  eyes: '👀: it was heard',
+  rocket: '🚀: it was obeyed',
+  confused: '😕: it was not obeyed',
+};
+
 /** After "triggered by". */
 export const triggerWords: Record<Trigger, string> = {
   push: 'a push',
@@ -163,7 +182,10 @@ const WORDS: Words = {
     const told = jobs.length > 0 ? `: ${messages.building(ended, jobs.length)}` : '';
     return { what: `${build} is ${observation?.state ?? 'seen'}${told}`, why: observation?.why };
   },
-  'check.reported': () => ({ what: 'A check was written' }),
+  'check.reported': ({ checkId = '' }, names) => {
+    const name = names.check(checkId);
+    return { what: name === undefined ? 'A check was written' : `The check ${name} was written` };
+  },
   'check.refused': ({ checkId = '', why }, names) => ({
     what: `The check ${names.check(checkId) ?? ''} could not be written`.replace('  ', ' '),
     why,

@@ -164,6 +164,10 @@ export function badge(word: string, options: { size?: 'large'; count?: number } 
   return fragment`<span class="badge tone-${sign.tone}${options.size ? ' badge-large' : ''}">${icon(sign.icon)}<span>${count}${word}</span></span>`;
 }
 
+/** Of a state or verdict, for what is too narrow for a badge. The word has to be beside it, or in its title. */
+export const toneOf = (word: string) => (isStateWord(word) ? SIGNS[word].tone : 'warn');
+export const verdictIcon = (word: string): Html => icon(isStateWord(word) ? SIGNS[word].icon : 'warning');
+
 /** What ended without a verdict had nothing to run: that is neither a pass nor a failure. */
 export const stateOf = (row: { state: string; verdict?: Verdict | RunVerdict }): string =>
   row.verdict ?? (row.state === 'finished' ? 'nothing to run' : row.state);

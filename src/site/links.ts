@@ -31,6 +31,16 @@ export function archivePath(sha256: string, name?: string): string {
   return name ? `/archive/${part(sha256)}/${part(fileName(name))}` : `/archive/${part(sha256)}`;
 }
 
+/** What is in a zip or tar; `looksLikeArchive` says whether it is worth a link. */
+export const archiveFilesPath = (sha256: string, name: string): string =>
+  `/archive/${part(sha256)}/${part(fileName(name))}/files`;
+
+/** One file of it, named by its place: two may have one path. */
+export const archiveMemberPath = (sha256: string, archive: string, index: number, path: string): string =>
+  `${archiveFilesPath(sha256, archive)}/${index}/${part(fileName(path))}`;
+
+export const looksLikeArchive = (name: string): boolean => /\.(?:zip|tar|tar\.gz|tgz)$/i.test(name);
+
 export function sourceFileName(repository: string, sha: string): string {
   return `${fileName(repository)}-${sha.slice(0, 12)}.tar.gz`;
 }

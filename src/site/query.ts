@@ -140,6 +140,8 @@ export const compareQuery = z.object({
   moved: absentWhenEmpty(oneOf('moved', ['shown'])),
 });
 export type Look = (typeof LOOKS)[number];
+/** In an archive. */
+export const filesQuery = z.object({ in: absentWhenEmpty(z.string().max(4096, 'in is longer than 4096 characters')) });
 
 export type RunsQuery = z.infer<typeof runsQuery>;
 export type LedgerQuery = z.infer<typeof ledgerQuery>;

@@ -4,6 +4,7 @@ import { Hono } from 'hono';
 import type { Clock } from '../clock.ts';
 import { apiFact, apiRun, apiTotals } from './api.ts';
 import { apiFailures } from './api-failures.ts';
+import { addArchive } from './archive-routes.ts';
 import { type AssetName, type Assets, loadAssets } from './assets.ts';
 import { addButtons } from './button-routes.ts';
 import { addCompare } from './compare-routes.ts';
@@ -66,7 +67,7 @@ export function createSite(options: SiteOptions): Site {
   addForOthers(site, options);
   addLogs(site, options, show);
   addCompare(site, options, show);
-  addDownloads(site, options);
+  addArchive(site, options, show);
   addLedger(site, options, show);
   addFlappers(site, options, show);
   addService(site, options, show);
@@ -121,45 +122,20 @@ function addRun(site: Site, { reader, archive, knownFlappers }: SiteOptions, sho
   site.get('/runs/:id', async (c) => {
     const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
-    const [others, wishes, timeline, failed, pressing] = await Promise.all([
+    const [others, wishes, timeline, failed, pressing, medians, beside] = await Promise.all([
       reader.runsOfSubject(run.subject, IN_BOX),
       run.kind === 'pull-request' ? reader.mergeWishes(run.subject, IN_BOX) : [],
       reader.timeline(run, TIMELINE_ROWS),
       reader.failuresOf(run),
       reader.pressing(run.id, MOST_PRESSES),
+      reader.medians(run),
+      reader.neighbours(run),
     ]);
     const known = await knownFor({ reader, knownFlappers }, { runId: run.id });
     const failures = await failuresView(run, failed, known, archive);
-    return respond(c, runPage(show(c), { run, others, wishes, timeline, failures, pressing }));
+    const view = { run, others, wishes, timeline, failures, pressing, medians, beside };
+    return respond(c, runPage(show(c), view));
   });
-}
-
-function addDownloads(site: Site, options: SiteOptions): void {
-  const download = async (c: SiteContext) => {
-    const sha256 = c.req.param('sha256') ?? '';
-    if (!/^[0-9a-f]{64}$/.test(sha256))
-      throw new NotFound('The address must contain a sha256: 64 hexadecimal digits in lower case.');
-    const found = await findDownload(sha256, options.reader, options.archive);
-    if (found === 'unknown') throw new NotFound('No run refers to a file with this sha256.');
-    if (found === 'gone')
-      throw new NotFound(
-        'This file was removed by retention; the commit in the manifest still names its source.',
-        true,
-      );
-    const headers = {
-      'Content-Type': found.type,
-      'Content-Disposition': contentDisposition('attachment', found.name),
-      'Content-Security-Policy': DOWNLOAD_POLICY,
-      'Cache-Control': FOR_EVER,
-      ETag: `"${sha256}"`,
-    };
-    if (c.req.header('If-None-Match')?.includes(sha256)) return c.body(null, 304, headers);
-    const sized = { ...headers, 'Content-Length': String(found.size) };
-    if (c.req.method === 'HEAD') return c.body(null, 200, sized);
-    return sendStream(c, await found.open(), { ...SAFETY, ...sized }, (error) => options.onError?.(error, c.req.path));
-  };
-  site.get('/archive/:sha256', download);
-  site.get('/archive/:sha256/:name', download);
 }
 
 function addLedger(site: Site, { reader, clock }: SiteOptions, show: Show): void {

@@ -1,10 +1,12 @@
 import { shortRef } from '../../core/change.ts';
+import { retentionMessages } from '../../core/messages-retention.ts';
 import { runPageMessages } from '../../core/messages-run-page.ts';
 import type { Run } from '../../core/model.ts';
 import { reproduceCommands } from '../../core/reproduce.ts';
 import { foreign, fragment, type Html, icon, maybeLink, type PageContext, shortSha, size, table } from '../html.ts';
 import { archivePath, type Forge, shortRef as shortName, sourceFileName } from '../links.ts';
 import type { RunDetails, SourceRow } from '../reader.ts';
+import { insideLink } from './artifacts.ts';
 
 /** Which commits a run tests, why these, and how to have them. */
 export function manifestSection(context: PageContext, run: RunDetails): Html {
@@ -19,7 +21,7 @@ ${table(
 )}
 ${partnerList(forge, run)}
 ${noteList(run.manifest?.notes ?? [])}
-${run.sources.some(({ archive }) => archive) ? fragment`<p class="quiet small">${runPageMessages.archivesFor}</p>` : ''}
+${run.sources.some(({ archive }) => archive && !archive.removedAt) ? fragment`<p class="quiet small">${runPageMessages.archivesFor}</p>` : ''}
 ${reproduction(forge, run)}</section>`;
 }
 
@@ -62,10 +64,15 @@ function treeCells(forge: Forge, tree: NonNullable<RunDetails['manifest']>['tree
   ];
 }
 
+/** What retention removed keeps its digests, and is no link. */
 function archiveLink(source: SourceRow, archive: NonNullable<SourceRow['archive']>): Html {
   const name = sourceFileName(source.repository, source.sha);
-  return fragment`<a href="${archivePath(archive.sha256, name)}" title="${name}" download>${icon('download')}tar.gz</a> ${size(archive.size)}
-<details class="digest" id="digest-${source.id}"><summary>sha256 <code>${archive.sha256.slice(0, 12)}</code></summary><dl><dt>tar.gz</dt><dd><code>${archive.sha256}</code></dd><dt>tar</dt><dd><code>${archive.tarSha256}</code></dd><dt>address</dt><dd><a href="${archivePath(archive.sha256)}" download><code>${archivePath(archive.sha256)}</code></a></dd></dl></details>`;
+  const { removedAt, sha256 } = archive;
+  const link = removedAt
+    ? fragment`<span class="quiet">${retentionMessages.removed(removedAt)}</span> ${size(archive.size)}`
+    : fragment`<a href="${archivePath(sha256, name)}" title="${name}" download>${icon('download')}tar.gz</a> ${size(archive.size)}${insideLink(sha256, name)}`;
+  return fragment`${link}
+<details class="digest" id="digest-${source.id}"><summary>sha256 <code>${archive.sha256.slice(0, 12)}</code></summary><dl><dt>tar.gz</dt><dd><code>${archive.sha256}</code></dd><dt>tar</dt><dd><code>${archive.tarSha256}</code></dd>${removedAt ? '' : fragment`<dt>address</dt><dd><a href="${archivePath(sha256)}" download><code>${archivePath(sha256)}</code></a></dd>`}</dl></details>`;
 }
 
 function partnerList(forge: Forge, { manifest }: RunDetails): Html {

@@ -1,5 +1,5 @@
 import { runPageMessages } from '../../core/messages-run-page.ts';
-import { type TimelineLine, type TimelineNames, timelineLine } from '../../core/messages-timeline.ts';
+import { answerLine, type TimelineLine, type TimelineNames, timelineLine } from '../../core/messages-timeline.ts';
 import { badge, exactTime, foreign, fragment, type Html, table } from '../html.ts';
 import { factPath, withQuery } from '../links.ts';
 import type { RunDetails, Timeline, TimelineRow } from '../reader.ts';
@@ -32,7 +32,7 @@ interface Line extends TimelineLine {
 function linesOf(rows: TimelineRow[], names: TimelineNames): Line[] {
   const lines: Line[] = [];
   for (const row of rows) {
-    const line = timelineLine(row.kind, row.payload, names);
+    const line = row.isEffect ? answerLine(row.kind, row.payload) : timelineLine(row.kind, row.payload, names);
     const last = lines.at(-1);
     if (last && last.what === line.what && last.why === line.why && isPlain(last.first) && isPlain(row))
       last.times += 1;
@@ -45,9 +45,10 @@ function linesOf(rows: TimelineRow[], names: TimelineNames): Line[] {
 const isPlain = ({ state, error }: TimelineRow): boolean => state === 'done' && error === undefined;
 
 function lineCells({ first, times, what, why }: Line): unknown[] {
-  const { at, key, kind, state, error } = first;
+  const { at, key, kind, state, error, isEffect } = first;
+  const time = fragment`<time class="keep" datetime="${at.toISOString()}">${exactTime(at).replace(' UTC', '')}</time>`;
   return [
-    fragment`<a href="${factPath(key)}" title="${kind}"><time class="keep" datetime="${at.toISOString()}">${exactTime(at).replace(' UTC', '')}</time></a>`,
+    isEffect ? time : fragment`<a href="${factPath(key)}" title="${kind}">${time}</a>`,
     fragment`${foreign(what)}${times > 1 ? fragment` <span class="quiet">(${times} times)</span>` : ''}${state === 'done' ? '' : fragment` ${badge(state)}`}`,
     fragment`${why ? foreign(why) : ''}${error ? fragment`<p class="why tone-warn">${foreign(error)}</p>` : ''}`,
   ];
