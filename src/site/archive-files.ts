@@ -312,5 +312,5 @@ function unreadable(error: unknown, signal: AbortSignal, limits?: FileLimits): u
   if (error instanceof NoArchive || error instanceof ArchiveError) return error;
   if (signal.aborted) return signal.reason;
   if (error instanceof TooMuch) return new NoArchive(words.tooLarge(limits!.maxUnpackedBytes));
-  return new NoArchive(words.unreadable(messageOf(error)));
+  return new NoArchive(words.unreadable(messageOf(error).replace(/\.+$/, '')));
 }
