@@ -65,6 +65,7 @@ const PORTS = [
   'site/sessions.ts',
   'site/reader-log.ts',
   'site/reader-run.ts',
+  'site/reader-service.ts',
 ];
 
 /** Small things that anybody may use: the time and the log. */

@@ -158,6 +158,15 @@ export interface PollCursor {
   trouble?: { why: string; since: string };
 }
 
+/** Of a poll that has no cursor to say it at (`installations`, `deliveries`, `builds:azure`); ISO 8601. `{}`: all is well. */
+export interface PollTrouble {
+  why?: string;
+  since?: string;
+}
+
+export const TROUBLE_CURSOR = 'trouble:';
+export const troubleCursorName = (poll: string): string => `${TROUBLE_CURSOR}${poll}`;
+
 /** What changes while a list is read, or is dated a little back, is read again next time. */
 const OVERLAP_MS = 10 * 60_000;
 

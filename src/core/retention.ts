@@ -12,6 +12,9 @@ import type { Verdict } from './model.ts';
  * - *events*: of those that are done the payload goes; effects that are done go whole. What is parked waits for a person.
  */
 
+/** Where its sweep stands is kept under this name. */
+export const RETENTION_CURSOR = 'retention';
+
 /** Milliseconds. */
 export type Keep = number | 'forever';
 export interface Keeps extends Record<'sources' | 'logs' | 'artifacts' | 'events' | 'valued', Keep> {

@@ -4,6 +4,7 @@ import type { Budget } from '../core/budget.ts';
 import type { Event } from '../core/event.ts';
 import type { KnownFlapper } from '../core/flapper.ts';
 import type { RepositoryRef } from '../core/model.ts';
+import { type PollTrouble, troubleCursorName } from '../core/poll.ts';
 import type { Keeps } from '../core/retention.ts';
 import type { Serving } from '../core/serving.ts';
 import type { Forge } from '../forge/forge.ts';
@@ -73,15 +74,25 @@ export const done: Performed = { events: [] };
 /** Of a poll: the next tick stands for this one. */
 export const nothingSeen: Performed = { events: [], forget: true };
 
-/** What cannot be read is read in the next interval; a poll is never parked. */
+/**
+ * What cannot be read is read in the next interval; a poll is never parked. That it cannot, why and since when, is said
+ * at a cursor of its own until it can again: nobody would notice otherwise.
+ */
 export async function orNextTime(
   trouble: new (...given: never[]) => Error,
+  { poll: name, world }: { poll: string; world: Pick<World, 'store' | 'now'> },
   poll: () => Promise<Performed>,
 ): Promise<Performed> {
+  const cursor = troubleCursorName(name);
+  const before = (await world.store.cursor(cursor)) as PollTrouble | undefined;
   try {
-    return await poll();
+    const seen = await poll();
+    return before?.why === undefined
+      ? seen
+      : { ...seen, cursors: [...(seen.cursors ?? []), { name: cursor, value: {} }] };
   } catch (error) {
-    if (error instanceof trouble) return nothingSeen;
-    throw error;
+    if (!(error instanceof trouble)) throw error;
+    const since = before?.since ?? world.now().toISOString();
+    return { ...nothingSeen, cursors: [{ name: cursor, value: { why: error.message, since } }] };
   }
 }

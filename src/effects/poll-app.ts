@@ -13,7 +13,7 @@ import { nothingSeen, orNextTime, type Performed, type World } from './effect.ts
 export async function pollInstallations(world: World, signal: AbortSignal): Promise<Performed> {
   const app = world.forgeApp;
   if (!app) return nothingSeen;
-  return orNextTime(ForgeError, async () => {
+  return orNextTime(ForgeError, { poll: 'installations', world }, async () => {
     const listed = await app.listInstallations(signal);
     const known = await world.store.installations();
     const events: Event[] = [];
@@ -77,7 +77,7 @@ const MOST_LISTED = 10_000;
 export async function pollDeliveries(world: World, signal: AbortSignal): Promise<Performed> {
   const app = world.forgeApp;
   if (!app) return nothingSeen;
-  return orNextTime(ForgeError, async () => {
+  return orNextTime(ForgeError, { poll: 'deliveries', world }, async () => {
     const cursor = (await world.store.cursor(CURSOR)) as { until?: string } | undefined;
     // What was sent before our first look was sent to somebody else.
     if (!cursor?.until)

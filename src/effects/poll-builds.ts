@@ -18,7 +18,7 @@ export async function pollBuilds(
   if (!backend?.listChanged) return nothingSeen;
   const cursor = { name: `builds:${name}`, value: { until: world.now().toISOString() } };
   const before = (await world.store.cursor(cursor.name)) as { until?: string } | undefined;
-  return orNextTime(BackendError, async () => {
+  return orNextTime(BackendError, { poll: `builds:${name}`, world }, async () => {
     const changed = await backend.listChanged!(overlapped(before?.until ?? cursor.value.until), signal);
     const told: Told[] = [];
     for (const { externalId, subject, version } of changed) {

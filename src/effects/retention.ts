@@ -1,4 +1,5 @@
 import { IDLE_MS, SESSION_MS } from '../core/session.ts';
+import { RETENTION_CURSOR } from '../core/retention.ts';
 import { SourceError } from '../sources/sources.ts';
 import type { Performed, World } from './effect.ts';
 import { addTotals, SWEPT_KINDS, sweepPage, type Totals } from './sweep.ts';
@@ -11,7 +12,7 @@ import { addTotals, SWEPT_KINDS, sweepPage, type Totals } from './sweep.ts';
 const STEPS = [...SWEPT_KINDS, 'mirrors', 'submodules'] as const;
 type Step = (typeof STEPS)[number];
 
-export const RETENTION_CURSOR = 'retention';
+export { RETENTION_CURSOR };
 
 /** As JSON. Without `step` no sweep is under way. */
 export interface SweepCursor {

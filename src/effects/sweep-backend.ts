@@ -2,6 +2,7 @@ import { BackendError } from '../backends/backend.ts';
 import type { EffectOf } from '../core/effect.ts';
 import { isKept } from './builds.ts';
 import type { Performed, World } from './effect.ts';
+import { nothingSeen, orNextTime, type Performed, type World } from './effect.ts';
 
 /** Longer than anything takes from being made there to being known here. */
 const LEFT_OVER_MS = 24 * 3_600_000;
@@ -15,15 +16,11 @@ export async function sweepBackend(
   world: World,
   signal: AbortSignal,
 ): Promise<Performed> {
-  const nothing: Performed = { events: [], forget: true };
-  try {
+  return orNextTime(BackendError, { poll: `leftovers:${name}`, world }, async () => {
     const options = { olderThanMs: LEFT_OVER_MS, isWanted: (id: string) => isWanted(name, id, world) };
     await world.backend(name)?.sweep?.(options, signal);
-    return nothing;
-  } catch (error) {
-    if (error instanceof BackendError) return nothing;
-    throw error;
-  }
+    return nothingSeen;
+  });
 }
 
 async function isWanted(backend: string, externalId: string, world: World): Promise<boolean> {

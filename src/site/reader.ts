@@ -6,12 +6,14 @@ import type { LogRows } from './reader-log.ts';
 import type { RunsReader } from './reader-runs.ts';
 import type { TestsReader } from './reader-tests.ts';
 import type { RunPageReader } from './reader-run.ts';
+import type { RunsReader } from './reader-runs.ts';
+import type { ServiceReader } from './reader-service.ts';
 
 /**
  * PORT. What pages and JSON read of the store: plain rows, newest first, paged by key and never by offset.
  * Only reading: a button inserts an event and nothing else.
  */
-export interface Reader extends ButtonReader, RunsReader, TestsReader, LogRows, RunPageReader {
+export interface Reader extends ButtonReader, RunsReader, TestsReader, LogRows, RunPageReader, ServiceReader {
   listRuns(filter: RunFilter, page: Page): Promise<Listed<RunRow>>;
   /** Whole runs, for the JSON list: a fixed number of queries per page, not one set per run. */
   listRunDetails(filter: RunFilter, page: Page): Promise<Listed<RunDetails>>;

@@ -24,6 +24,8 @@ import { factPage } from './pages/fact.ts';
 import { type LedgerWhole, ledgerPage } from './pages/ledger.ts';
 import { runPage } from './pages/run.ts';
 import { servicePage } from './pages/service.ts';
+import { runsPage } from './pages/runs.ts';
+import { type ServiceView, servicePage } from './pages/service.ts';
 import { TIMELINE_ROWS } from './pages/timeline.ts';
 import { factQuery, ledgerQuery, PERIOD_MS, type Period, parseQuery, runsQuery, totalsQuery } from './query.ts';
 import type { Reader } from './reader.ts';
@@ -170,21 +172,35 @@ async function readWhole(reader: Reader, since: Date): Promise<LedgerWhole> {
   return { totals, counts, parked: parked.rows, effects: { parked: parkedEffects, running, pending } };
 }
 
+const DAY_MS = 86_400_000;
+
+async function readService({ reader, clock, limits, ...options }: SiteOptions): Promise<ServiceView> {
+  const since = new Date(clock.now().getTime() - DAY_MS);
+  const [health, backends, counts, waiting, installations, repositories, polls] = await Promise.all([
+    options.health(),
+    options.backends(),
+    reader.counts(),
+    reader.waiting(),
+    reader.installations(),
+    reader.repositories(),
+    reader.polls(),
+  ]);
+  const [measures, held, rests, troubles, retention] = await Promise.all([
+    reader.backendMeasures(since),
+    reader.heldRuns(IN_BOX),
+    reader.rests(IN_BOX),
+    reader.pollTroubles(),
+    reader.retention(),
+  ]);
+  return {
+    ...{ health, backends, counts, waiting, limits, installations, repositories, polls },
+    ...{ measures, held, rests, troubles, retention },
+  };
+}
+
 function addService(site: Site, options: SiteOptions, show: Show): void {
-  const { reader } = options;
   site.get('/service', async (c) => {
-    const [health, backends, counts, waiting, installations, repositories, polls] = await Promise.all([
-      options.health(),
-      options.backends(),
-      reader.counts(),
-      reader.waiting(),
-      reader.installations(),
-      reader.repositories(),
-      reader.polls(),
-    ]);
-    const { limits } = options;
-    const view = { health, backends, counts, waiting, limits, installations, repositories, polls };
-    return respond(c, servicePage(show(c), view));
+    return respond(c, servicePage(show(c), await readService(options)));
   });
   // Alive: it answers. Whether it can work is the other question: a restart mends no database that is away.
   site.get('/healthz', (c) => c.json({ ok: true, version: options.version }));

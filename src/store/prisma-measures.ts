@@ -51,7 +51,7 @@ const lookAges = (repositories: PollRow[], now: Date): Measures['lookAges'] =>
     .slice(0, MOST_LOOKS);
 
 /** A build's start takes a moment; what takes longer, and did not fail, was put back until others have ended. */
-const STARTED_AFTER_MS = 10_000;
+export const STARTED_AFTER_MS = 10_000;
 
 export async function readWaiting(prisma: PrismaClient, now: Date): Promise<Waiting> {
   const longSince = new Date(now.getTime() - STARTED_AFTER_MS);

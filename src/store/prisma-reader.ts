@@ -33,6 +33,14 @@ import { failedTests, findGreen, greenJob } from './prisma-reader-log.ts';
 import { countJobsOf, listBackendNames, listChanges, listRunIds, readLastChange } from './prisma-reader-runs.ts';
 import { listBackendNames, listRunIds } from './prisma-reader-runs.ts';
 import { readMedians, readNeighbours } from './prisma-reader-run.ts';
+import { listBackendNames, listRunIds } from './prisma-reader-runs.ts';
+import {
+  readBackendMeasures,
+  readHeldRuns,
+  readPollTroubles,
+  readRests,
+  readRetention,
+} from './prisma-reader-service.ts';
 import { readTimeline } from './prisma-reader-timeline.ts';
 import { listMergeWishes } from './prisma-reader-wishes.ts';
 
@@ -69,6 +77,11 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
     counts: () => readCounts(prisma, clock.now()),
     factTotals: (since) => readFactTotals(prisma, since),
     waiting: () => readWaiting(prisma, clock.now()),
+    backendMeasures: (since) => readBackendMeasures(prisma, since),
+    heldRuns: (limit) => readHeldRuns(prisma, clock.now(), limit),
+    rests: (limit) => readRests(prisma, clock.now(), limit),
+    pollTroubles: () => readPollTroubles(prisma),
+    retention: () => readRetention(prisma),
     polls: () => readPolls(prisma),
     measures: () => readMeasures(prisma, clock.now()),
     backendNames: () => listBackendNames(prisma),

@@ -167,6 +167,11 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = [], wish
         }
       );
     },
+    backendMeasures: async () => new Map(),
+    heldRuns: async () => [],
+    rests: async () => [],
+    pollTroubles: async () => [],
+    retention: async () => undefined,
     medians: async () => new Map(),
     neighbours: async () => ({ sameCommit: [] }),
     mergeWishes: async () => wishes,

@@ -179,7 +179,7 @@ function runningRun(now: Date, files: GridFiles): Run {
   return gridRun(id, {
     state: 'building',
     verdict: undefined,
-    createdAt: at(now, 900),
+    createdAt: at(now, 2_150),
     finishedAt: undefined,
     sources: [
       aSource({
@@ -198,7 +198,7 @@ function runningRun(now: Date, files: GridFiles): Run {
         verdict: undefined,
         externalId: 'a1',
         url: 'https://dev.azure.com/acme/raku/_build/results?buildId=7',
-        createdAt: at(now, 850),
+        createdAt: at(now, 2_100),
         jobs: [...grid, extra],
       }),
       aBuild({

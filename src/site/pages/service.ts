@@ -1,12 +1,12 @@
 import { loginMessages } from '../../core/messages-buttons.ts';
 import { type KnownLimits, ledgerMessages } from '../../core/messages-ledger.ts';
+import { serviceMessages } from '../../core/messages-service.ts';
 import { isPlain } from '../../core/serving.ts';
 import {
   emptyState,
   foreign,
   fragment,
   type Html,
-  icon,
   maybeLink,
   number,
   type PageContext,
@@ -15,7 +15,18 @@ import {
   timeAgo,
 } from '../html.ts';
 import type { InstallationRow, PollRow, Polls, QueueCounts, RepositoryRow, Waiting } from '../reader.ts';
+import {
+  type BackendMeasures,
+  type HeldRun,
+  MOST_BUILDS,
+  type PollTroubleRow,
+  type Rest,
+  type RetentionStand,
+} from '../reader-service.ts';
 import { waitingNotice } from './runs.ts';
+import { backendTable, heldTable, restTable } from './service-backends.ts';
+import { pollTroubles, retentionSection } from './service-house.ts';
+import { quietSign, sign } from './service-signs.ts';
 
 export interface Health {
   ok: boolean;
@@ -38,6 +49,11 @@ export interface ServiceView {
   installations: InstallationRow[];
   repositories: RepositoryRow[];
   polls: Polls;
+  measures: ReadonlyMap<string, BackendMeasures>;
+  held: HeldRun[];
+  rests: Rest[];
+  troubles: PollTroubleRow[];
+  retention?: RetentionStand;
 }
 
 /** How the bot itself is, and whom it serves. */
@@ -60,31 +76,15 @@ ${section(
       )
     : fragment`<p class="quiet">Nothing is checked.</p>`,
 )}
-${section(
-  'backends',
-  'Backends',
-  view.backends.length > 0
-    ? table(
-        'Backends',
-        ['State', 'Name', 'Kind', 'Note'],
-        view.backends.map((backend) => [
-          sign(backend.ok),
-          fragment`<strong class="keep">${backend.name}</strong>`,
-          fragment`<span class="keep">${backend.kind}</span>`,
-          foreign(backend.note),
-        ]),
-      )
-    : emptyState('No backend', 'Name one under "backends:" in rcb.yaml; until then nothing can be built.'),
-)}
+${section('backends', 'Backends', backendTable(context, view.backends, view.measures), serviceMessages.backendsNote(MOST_BUILDS))}
+${section('held', serviceMessages.held, heldTable(context, view.held), serviceMessages.heldNote)}
+${section('rests', serviceMessages.rests, restTable(context, view.rests), serviceMessages.restsNote)}
 ${section('queue', 'Queue', queueTable(context, view.counts))}
-${section('polls', 'Polls', pollTable(context, view.polls), 'each list is read again and again, in case its hooks are lost')}
+${section('polls', 'Polls', fragment`${pollTroubles(context, view.troubles)}${pollTable(context, view.polls)}`, 'each list is read again and again, in case its hooks are lost')}
+${section('retention', serviceMessages.retention, retentionSection(context, view.retention))}
 ${section('installations', 'Installations', installationTable(view.installations))}
 ${section('repositories', 'Repositories', repositoryTable(context, view.repositories))}`,
   });
-}
-
-function sign(ok: boolean, good = 'ok', bad = 'not ok', isLarge = false): Html {
-  return fragment`<span class="badge tone-${ok ? 'good' : 'bad'}${isLarge ? ' badge-large' : ''}">${icon(ok ? 'check' : 'cross')}<span>${ok ? good : bad}</span></span>`;
 }
 
 const section = (id: string, heading: string, body: Html, note = ''): Html =>
@@ -144,9 +144,6 @@ const trouble = (context: PageContext, { trouble: told }: PollRow): Html =>
   told
     ? fragment`<p class="why tone-warn">${foreign(told.why)}</p><div class="quiet">since ${timeAgo(told.since, context.now)}. ${ledgerMessages.lookedAgain}</div>`
     : fragment`<span class="quiet">–</span>`;
-
-const quietSign = (word: string, symbol: 'pause' | 'queued' | 'slash'): Html =>
-  fragment`<span class="badge tone-quiet">${icon(symbol)}<span>${word}</span></span>`;
 
 function installationTable(installations: InstallationRow[]): Html {
   if (installations.length === 0)
