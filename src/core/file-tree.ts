@@ -61,10 +61,10 @@ export const countFiles = <T>(folder: Folder<T>): number =>
 
 /**
  * A name that strangers chose, so that it can only be read as what it is: controls, line breaks, what turns the direction
- * of writing and what is invisible become `\u{202e}`.
+ * of writing and what is invisible become `⟦U+202E⟧`, as in logs.
  */
 export const visibleName = (name: string): string =>
   name.replace(
     /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+    (character) => `⟦U+${character.codePointAt(0)!.toString(16).toUpperCase().padStart(4, '0')}⟧`,
   );

@@ -31,6 +31,8 @@ export async function readMedians(
 }
 
 const MOST_OF_COMMIT = 5;
+/** A commit that was tested more often than that is found at its newest runs only. */
+const MOST_READ = 50;
 
 export async function readNeighbours(
   prisma: PrismaClient,
@@ -42,15 +44,21 @@ export async function readNeighbours(
     prisma.run.findMany({
       where: { sha, subject: { not: subject } },
       orderBy: { id: 'desc' },
-      take: MOST_OF_COMMIT,
-      select: NEIGHBOUR,
+      take: MOST_READ,
+      select: { ...NEIGHBOUR, subject: true },
     }),
   ]);
   return {
     earlier: earlier ? neighbour(earlier) : undefined,
     later: later ? neighbour(later) : undefined,
-    sameCommit: sameCommit.map(neighbour),
+    sameCommit: newestOfEach(sameCommit).slice(0, MOST_OF_COMMIT).map(neighbour),
   };
+}
+
+/** Of each pull request or branch the newest; they come newest first. */
+function newestOfEach<T extends { subject: string }>(runs: T[]): T[] {
+  const seen = new Set<string>();
+  return runs.filter(({ subject }) => !seen.has(subject) && seen.add(subject));
 }
 
 const NEIGHBOUR = {
@@ -66,7 +74,7 @@ const NEIGHBOUR = {
 } as const satisfies Prisma.RunSelect;
 
 const neighbour = (run: Prisma.RunGetPayload<{ select: typeof NEIGHBOUR }>): NeighbourRun => ({
-  ...run,
+  ...{ id: run.id, sha: run.sha, repository: run.repository, ref: run.ref, createdAt: run.createdAt },
   number: run.number ?? undefined,
   state: run.state as RunState,
   verdict: (run.verdict as RunVerdict | null) ?? undefined,

@@ -44,6 +44,7 @@ describe('runs of many jobs', () => {
     assert.deepEqual(
       beside.sameCommit.map(({ id }) => id),
       [GRID.hostile, GRID.failed],
+      'the newest of each pull request',
     );
     const first = await reader.neighbours((await reader.run('02grid1'))!);
     assert.equal(first.earlier, undefined);
@@ -124,7 +125,7 @@ describe('runs of many jobs', () => {
       assert.doesNotMatch(page, /<script>alert|<img src=x|href="javascript:/, path);
     }
     const page = await pageOf(GRID.hostile);
-    assert.ok(page.includes('\\u{202e}gnp.exe'), 'what cannot be seen in a file name is spelled out');
+    assert.ok(page.includes('⟦U+202E⟧gnp.exe'), 'what cannot be seen in a file name is spelled out');
   });
 
   describe('the inside of an archive', () => {

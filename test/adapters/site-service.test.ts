@@ -2,68 +2,15 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { BackendError } from '../../src/backends/backend.ts';
 import { orNextTime, type Performed } from '../../src/effects/effect.ts';
-import type { PrismaClient } from '../../src/generated/prisma/client.ts';
 import type { Reader } from '../../src/site/reader.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { ago, memoryArchive, memoryReader, NOW, type SiteWorld, siteOf } from './site-fakes.ts';
-import { addGrid, EVIL, GRID } from './site-grid.ts';
+import { addGrid, EVIL } from './site-grid.ts';
+import { addHouse } from './site-house.ts';
 
 /** How the back-ends do, what is held, who asked us to rest, what cannot be read, what was swept. */
 const DAY = 86_400;
-
-async function addHouse(prisma: PrismaClient): Promise<void> {
-  const effect = (
-    id: string,
-    rest: { kind: string; payload: object; dueAt: Date; error?: string; tries?: number },
-  ) => ({
-    ...{ id, target: id, lane: id, state: 'pending', createdAt: ago(100), ...rest },
-  });
-  await prisma.effect.createMany({
-    data: [
-      effect('follow', {
-        kind: 'build.follow',
-        payload: { buildId: `${GRID.running}-b1` },
-        dueAt: ago(-12),
-        error: `dev.azure.com answered 503 ${EVIL}`,
-        tries: 3,
-      }),
-      effect('start', {
-        kind: 'build.start',
-        payload: { backend: 'obs', buildId: `${GRID.running}-b2` },
-        dueAt: ago(-30),
-      }),
-      effect('elsewhere', { kind: 'check.report', payload: {}, dueAt: ago(-1) }),
-    ],
-  });
-  const told = (id: string, age: number, buildId: string) => ({
-    ...{ id, key: id, kind: 'build.observed', subject: `run:${GRID.running}`, state: 'done' },
-    ...{ payload: { buildId }, dueAt: ago(age), createdAt: ago(age) },
-  });
-  await prisma.event.createMany({
-    data: [told('older', 300, `${GRID.running}-b1`), told('newer', 45, `${GRID.running}-b1`)],
-  });
-  await prisma.lane.createMany({
-    data: [
-      { name: 'write:github:9', notBeforeAt: ago(-60), why: 'GitHub asked for a rest (secondary rate limit)' },
-      { name: 'write:github:8', notBeforeAt: ago(-60), why: 'spacing' },
-      { name: 'start:obs', notBeforeAt: ago(60), why: 'over' },
-    ],
-  });
-  const trouble = { why: 'GitHub answered 401', since: ago(900).toISOString() };
-  const last = {
-    ...{ beganAt: ago(1_000).toISOString(), endedAt: ago(960).toISOString() },
-    ...{ swept: { sources: { count: 3, bytes: 12_000_000 }, effects: { count: 7, bytes: 0 } }, trouble: [EVIL] },
-  };
-  await prisma.cursor.createMany({
-    data: [
-      { name: 'trouble:deliveries', value: trouble, movedAt: NOW },
-      { name: 'trouble:builds:azure', value: {}, movedAt: NOW },
-      { name: 'trouble:leftovers:obs', value: { since: 'gibberish', why: 7 }, movedAt: NOW },
-      { name: 'retention', value: { last }, movedAt: NOW },
-    ],
-  });
-}
 
 describe('the service page', () => {
   let stored: TestDatabase;

@@ -53,6 +53,6 @@ test('every file is in the tree once', () => {
 });
 
 test('what cannot be seen in a name is spelled out', () => {
-  assert.equal(visibleName('gnp.\u202eexe\n\u200b'), 'gnp.\\u{202e}exe\\u{a}\\u{200b}');
+  assert.equal(visibleName('gnp.\u202eexe\n\u200b'), 'gnp.⟦U+202E⟧exe⟦U+000A⟧⟦U+200B⟧');
   assert.equal(visibleName('Grüße 日本.txt'), 'Grüße 日本.txt');
 });

@@ -2,13 +2,13 @@ import { type Folder, fileTree, visibleName } from '../../core/file-tree.ts';
 import { retentionMessages } from '../../core/messages-retention.ts';
 import { runJobsMessages as words } from '../../core/messages-run-jobs.ts';
 import { foreign, fragment, type Html, icon, size } from '../html.ts';
-import { archiveFilesPath, archivePath, jobPath, looksLikeArchive } from '../links.ts';
+import { archiveFilesPath, archivePath, looksLikeArchive } from '../links.ts';
 import type { ArtifactRow, AttemptRow, JobRow, RunDetails } from '../reader.ts';
 
 /** More than these of one job are only counted. */
 const MOST_SHOWN = 200;
 /** So many of a whole run are shown unfolded. */
-const MOST_OPEN = 12;
+const MOST_OPEN = 6;
 
 /** Where the files of an attempt are on the page of its run. */
 export const filesId = ({ id }: Pick<AttemptRow, 'id'>): string => `files-${id}`;
@@ -24,16 +24,16 @@ export function artifactsSection(run: RunDetails): Html {
   if (left.length === 0) return fragment``;
   const count = left.reduce((sum, { attempt }) => sum + attempt.artifacts.length, 0);
   return fragment`<section aria-labelledby="artifacts"><div class="section-head"><h2 id="artifacts">${words.artifacts}</h2><span class="quiet">${words.artifactsMeaning}</span></div>
-${left.map(({ job, attempt }) => jobFiles(run, job, attempt, count <= MOST_OPEN))}</section>`;
+${left.map(({ job, attempt }) => jobFiles(job, attempt, count <= MOST_OPEN))}</section>`;
 }
 
-function jobFiles(run: RunDetails, job: JobRow, attempt: AttemptRow, isOpen: boolean): Html {
+function jobFiles(job: JobRow, attempt: AttemptRow, isOpen: boolean): Html {
   const { artifacts } = attempt;
   const bytes = artifacts.reduce((sum, artifact) => sum + artifact.size, 0);
   const more = artifacts.length - MOST_SHOWN;
   const tree = fileTree(artifacts.slice(0, MOST_SHOWN), ({ name }) => name);
   return fragment`<details class="fold tree" id="${filesId(attempt)}"${isOpen ? OPEN : ''}><summary>${foreign(visibleName(job.name))} <span class="quiet">${words.files(artifacts.length)}, ${size(bytes)}</span></summary>
-${folderList(tree)}${more > 0 ? fragment`<p class="quiet">${words.moreFiles(more)}</p>` : ''}<p class="small"><a href="${jobPath(run.id, job.id)}">Its log</a></p></details>`;
+${folderList(tree)}${more > 0 ? fragment`<p class="quiet">${words.moreFiles(more)}</p>` : ''}</details>`;
 }
 
 const OPEN = fragment` open`;

@@ -60,7 +60,8 @@ function jobsOf(context: PageContext, run: RunDetails | RunRow, build: BuildRow,
   const list = (jobs: JobRow[], caption: string) => jobTable(context, run, jobs, medians, caption);
   const grid = jobGrid(build.jobs, ({ name }) => ownName(build, name));
   if (!grid) return list(build.jobs, `Jobs on ${build.backend}`);
-  const attention = build.jobs.filter(needsAttention);
+  // What stands beside the grid is told there already.
+  const attention = build.jobs.filter((job) => needsAttention(job) && !grid.others.includes(job));
   return fragment`${gridTable(context, run, build, grid, medians)}
 ${grid.others.length > 0 ? fragment`<h3>${words.others}</h3>${list(grid.others, words.others)}` : ''}
 ${attention.length > 0 ? fragment`<h3>${words.notPassed(attention.length)}</h3>${list(attention, words.notPassed(attention.length))}` : ''}
@@ -77,7 +78,7 @@ const ownName = (build: BuildRow, name: string): string =>
 function gridTable(context: PageContext, run: RunRow, build: BuildRow, grid: JobGrid<JobRow>, medians: Medians): Html {
   return fragment`<div class="scroll" tabindex="0" role="region" aria-label="Grid of the jobs on ${build.backend}"><table class="grid">
 <thead><tr><th scope="col">${words.platform}</th>${grid.configurations.map(
-    (title) => fragment`<th scope="col">${title === '' ? words.plain : foreign(title)}</th>`,
+    (title) => fragment`<th scope="col" title="${title}">${title === '' ? words.plain : foreign(title)}</th>`,
   )}</tr></thead>
 <tbody>${grid.platforms.map(
     (platform, row) =>

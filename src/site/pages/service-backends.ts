@@ -53,7 +53,7 @@ const seconds = (value: number): string => durationText(Math.max(0, value) * 100
 function errorRate(errors: number, ended: number): Html {
   const percent = (100 * errors) / ended;
   const text = `${percent > 0 && percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
-  return fragment`<span class="number${errors > 0 ? ' tone-warn' : ''}" title="${words.errorsMeans(errors, ended)}">${text}</span> <span class="quiet">of ${number(ended)}</span>`;
+  return fragment`<span class="keep"><span class="number${errors > 0 ? ' tone-warn' : ''}" title="${words.errorsMeans(errors, ended)}">${text}</span> <span class="quiet">of ${number(ended)}</span></span>`;
 }
 
 export function heldTable(context: PageContext, held: HeldRun[]): Html {
