@@ -4,7 +4,7 @@ import type { Reader } from '../../src/site/reader.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { sha } from '../support/builders.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
-import { NOW } from './site-fakes.ts';
+import { ago, NOW } from './site-fakes.ts';
 import { addStack, DIGEST, MANIFEST, PULL, STACK } from './site-stack.ts';
 
 // What the store wrote, read for the page of a run.
@@ -70,6 +70,41 @@ test('a timeline has what led to its run, and ends where the next one begins', a
   assert.deepEqual(again.kinds.slice(0, 3), ['command.seen', 'run.requested', 'sources.resolved']);
   assert.equal(again.kinds.at(-1), 'merge.called');
   assert.deepEqual(await kindsOf(STACK.again, 2), { kinds: ['effect.failed', 'merge.called'], isCut: true });
+});
+
+test('what was answered to those who asked is in the timeline of the run that came of it', async () => {
+  const { prisma } = stored.database;
+  const effect = (
+    id: string,
+    age: number,
+    rest: { kind: string; target: string; lane?: string; payload?: object },
+  ) => ({
+    ...{ id, state: 'done', lane: 'write:github:9', payload: {}, ...rest },
+    ...{ dueAt: ago(age), createdAt: ago(age), doneAt: ago(age) },
+  });
+  const react = { kind: 'comment.react', target: 'reaction:github:1:998800', payload: { content: 'rocket' } };
+  const answer = (key: string, number = 812) => ({
+    ...{ kind: 'comment.answer', target: `answer:github:1#${number}:${key}`, payload: { text: key } },
+  });
+  await prisma.effect.createMany({
+    data: [
+      effect('react', 3690, react),
+      effect('answer', 3400, answer('why')),
+      effect('parked', 3300, { ...answer('late'), payload: { text: 'x'.repeat(100) } }),
+      effect('other-pull', 3300, answer('other', 8120)),
+      effect('other-comment', 3300, { ...react, target: 'reaction:github:1:1' }),
+      effect('other-lane', 3300, { ...answer('lane'), lane: 'write:github:10' }),
+      effect('too-late', -300_000, answer('too late')),
+      effect('too-early', 7_400, answer('too early')),
+    ],
+  });
+  const answers = async (id: string, limit = 200) =>
+    (await reader.timeline({ id, subject: PULL }, limit)).rows.filter(({ isEffect }) => isEffect).map(({ key }) => key);
+  assert.deepEqual(await answers(STACK.again), ['react', 'answer', 'parked']);
+  assert.deepEqual(await answers(STACK.first), ['react'], 'it was the newest run when it was asked');
+  const cut = await reader.timeline({ id: STACK.again, subject: PULL }, 4);
+  assert.deepEqual([cut.rows.length, cut.isCut], [4, true]);
+  assert.deepEqual(await reader.timeline({ id: 'none', subject: 'branch:none' }, 5), { rows: [], isCut: false });
 });
 
 test('an event that is too long for a line is told by its kind alone', async () => {

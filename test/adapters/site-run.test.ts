@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { MergeDecision } from '../../src/core/merge-request.ts';
 import { wishWords } from '../../src/core/messages-run-page.ts';
-import { timelineLine } from '../../src/core/messages-timeline.ts';
+import { answerLine, timelineLine } from '../../src/core/messages-timeline.ts';
 import type { RunFlappers } from '../../src/core/run-flappers.ts';
 import type { ApiRun } from '../../src/site/api.ts';
 import type { MergeWishRow, RunDetails, SourceRow } from '../../src/site/reader.ts';
@@ -234,6 +234,47 @@ test('a timeline that was cut says so, and where the rest is', async () => {
   assert.match(seen(page), /Only the newest 200 are shown; all of them are in the run’s ledger and its change’s/);
   assert.ok(page.includes('href="/ledger?subject=run%3A01run"'));
   assert.ok(!page.includes('turn 0<') && page.includes('turn 200<'));
+});
+
+const asked = (source: object) =>
+  aFact({ key: 'asked', kind: 'command.seen', payload: { actor: { login: 'lizmat' }, source } });
+const PULL_PAGE = 'https://github.example/rakudo/rakudo/pull/7';
+
+const TRIGGERS: [what: string, run: Partial<RunDetails>, source: object | undefined, text: RegExp, link?: string][] = [
+  ['a push', { trigger: 'push' }, undefined, /a push/, `https://github.example/rakudo/rakudo/commit/${SHA}`],
+  ['a push into a fork', { trigger: 'push', fork: true }, undefined, /a push/],
+  ['a pull request', {}, undefined, /the pull request/, PULL_PAGE],
+  ['a comment', { trigger: 'command' }, { kind: 'comment', id: '99' }, /by lizmat/, `${PULL_PAGE}#issuecomment-99`],
+  ['a description', { trigger: 'command' }, { kind: 'description' }, /by lizmat/, PULL_PAGE],
+  ['a comment that nobody knows any more', { trigger: 'command' }, undefined, /a command in a comment/, PULL_PAGE],
+  ['a button', { trigger: 'button' }, { kind: 'button' }, /by lizmat/, 'https://github.example/lizmat'],
+  ['a flapper', { trigger: 'flapper' }, undefined, /a flapping test/],
+];
+for (const [what, run, source, text, link] of TRIGGERS) {
+  test(`a run that was triggered by ${what} says so, and links to it`, async () => {
+    const page = await pageOf(aRun(run), source ? [asked(source)] : []);
+    const cell = /<dt>Triggered by<\/dt><dd>(.*?)<\/dd>/s.exec(page)![1]!;
+    assert.match(seen(cell), text);
+    assert.equal(link === undefined ? !cell.includes('<a ') : cell.includes(`href="${link}"`), true, cell);
+  });
+}
+
+test('answers are told in the timeline, and lead to no fact', async () => {
+  for (const [kind, payload, words] of [
+    ['comment.react', { content: 'rocket' }, 'Answered with 🚀: it was obeyed'],
+    ['comment.react', { content: 'constructor' }, 'Answered with a sign'],
+    ['comment.answer', { text: HOSTILE }, 'Answered in a comment'],
+    ['comment.answer', null, 'Answered in a comment'],
+  ] as const)
+    assert.equal(answerLine(kind, payload).what, words);
+  const row = { key: 'effect1', kind: 'comment.answer', state: 'done', at: ago(5), payload: { text: HOSTILE } };
+  const reader = {
+    ...memoryReader([aRun()]),
+    timeline: async () => ({ rows: [{ ...row, isEffect: true as const }], isCut: false }),
+  };
+  const page = await siteOf(reader).text('/runs/01run');
+  assert.match(seen(page), /Answered in a comment ?&quot;&gt;/);
+  assert.ok(!page.includes('key=effect1') && !/<script>alert/.test(page));
 });
 
 const KINDS = [
