@@ -1,5 +1,5 @@
-import { IDLE_MS, SESSION_MS } from '../core/session.ts';
 import { RETENTION_CURSOR } from '../core/retention.ts';
+import { IDLE_MS, SESSION_MS } from '../core/session.ts';
 import { SourceError } from '../sources/sources.ts';
 import type { Performed, World } from './effect.ts';
 import { addTotals, SWEPT_KINDS, sweepPage, type Totals } from './sweep.ts';

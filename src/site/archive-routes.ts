@@ -32,7 +32,10 @@ export function addArchive(site: Site, options: SiteOptions, show: Show): void {
   site.get('/archive/:sha256/:name/files', async (c) => {
     const query = parseQuery(filesQuery, c.req.query());
     const { sha256, name, size } = await find(c);
-    return respond(c, archiveFilesPage(show(c), { sha256, name, size, in: query.in, ...(await listed(lists, sha256)) }));
+    return respond(
+      c,
+      archiveFilesPage(show(c), { sha256, name, size, in: query.in, ...(await listed(lists, sha256)) }),
+    );
   });
   site.get('/archive/:sha256/:name/files/:index/:member', async (c) => {
     const { sha256 } = await find(c);

@@ -6,7 +6,6 @@ import type { LogRows } from './reader-log.ts';
 import type { RunsReader } from './reader-runs.ts';
 import type { TestsReader } from './reader-tests.ts';
 import type { RunPageReader } from './reader-run.ts';
-import type { RunsReader } from './reader-runs.ts';
 import type { ServiceReader } from './reader-service.ts';
 
 /**

@@ -1,8 +1,9 @@
 import { z } from 'zod';
 import { CATCH_UP_LANE } from '../core/effect.ts';
-import { pollCursorName } from '../core/poll.ts';
+import { pollCursorName, TROUBLE_CURSOR } from '../core/poll.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Measures, PollRow, Polls, QueueCounts, Waiting } from '../site/reader.ts';
+import type { PollTroubleRow } from '../site/reader-service.ts';
 import { readFactTotals } from './prisma-ledger.ts';
 
 const HOUR_MS = 3_600_000;
@@ -23,7 +24,7 @@ export async function readMeasures(prisma: PrismaClient, now: Date): Promise<Mea
     SELECT split_part(lane, ':', 1) AS lane, state, count(*) AS rows FROM effect
       WHERE state IN ('pending', 'running') GROUP BY 1, 2`;
   const builds = await prisma.build.groupBy({ by: ['backend', 'state'], _count: true });
-  const { repositories } = await readPolls(prisma);
+  const [{ repositories }, troubles] = await Promise.all([readPolls(prisma), readPollTroubles(prisma)]);
   return {
     queue: queue.map(({ table, state, kind, rows }) => ({ table, state, kind, rows: Number(rows) })),
     oldestSeconds: Math.max(0, waiting?.oldest ?? 0),
@@ -32,7 +33,7 @@ export async function readMeasures(prisma: PrismaClient, now: Date): Promise<Mea
     facts: await readFactTotals(prisma, new Date(now.getTime() - HOUR_MS)),
     waiting: await readWaiting(prisma, now),
     lookAges: lookAges(repositories, now),
-    pollsInTrouble: repositories.filter(({ trouble }) => trouble !== undefined).length,
+    pollsInTrouble: troubles.length + repositories.filter(({ trouble }) => trouble !== undefined).length,
     builds: builds.map(({ backend, state, _count }) => ({ backend, state, builds: _count })),
   };
 }
@@ -101,6 +102,22 @@ const cursorOf = z.object({
   trouble: z.object({ why: z.string(), since: instant }).optional(),
 });
 const deliveriesOf = z.object({ until: instant.optional() });
+
+const troubleOf = z.object({ why: z.string(), since: instant });
+
+const MOST_TROUBLES = 100;
+
+export async function readPollTroubles(prisma: PrismaClient): Promise<PollTroubleRow[]> {
+  const rows = await prisma.cursor.findMany({
+    where: { name: { startsWith: TROUBLE_CURSOR } },
+    orderBy: { name: 'asc' },
+    take: MOST_TROUBLES,
+  });
+  return rows.flatMap(({ name, value }) => {
+    const { data } = troubleOf.safeParse(value);
+    return data ? [{ poll: name.slice(TROUBLE_CURSOR.length), ...data }] : [];
+  });
+}
 
 /** Unfinished rows only: they are few and indexed, while what is done grows without end. */
 export async function readCounts(prisma: PrismaClient, now: Date): Promise<QueueCounts> {

@@ -1,14 +1,19 @@
 import type { RunState, RunVerdict, Trigger } from '../core/model.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { RunRow } from '../site/reader.ts';
-import type { JobMedian, NeighbourRun, Neighbours } from '../site/reader-run.ts';
+import type { JobMedian, NeighbourRun, Neighbours, RunPageReader } from '../site/reader-run.ts';
+
+export const runPageReader = (prisma: PrismaClient): RunPageReader => ({
+  medians: (run) => readMedians(prisma, run),
+  neighbours: (run) => readNeighbours(prisma, run),
+});
 
 /** Of so many runs durations are taken: enough for a median, and few enough for a page. */
 const RUNS_TIMED = 40;
 const MOST_ATTEMPTS = 20_000;
 
 /** Attempts that passed, in the runs just before; the index of (repository, id) leads to these. */
-export async function readMedians(
+async function readMedians(
   prisma: PrismaClient,
   { id, repository }: Pick<RunRow, 'id' | 'repository'>,
 ): Promise<Map<string, JobMedian>> {
@@ -34,7 +39,7 @@ const MOST_OF_COMMIT = 5;
 /** A commit that was tested more often than that is found at its newest runs only. */
 const MOST_READ = 50;
 
-export async function readNeighbours(
+async function readNeighbours(
   prisma: PrismaClient,
   { id, subject, sha }: Pick<RunRow, 'id' | 'subject' | 'sha'>,
 ): Promise<Neighbours> {

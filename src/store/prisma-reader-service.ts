@@ -1,23 +1,31 @@
 import { z } from 'zod';
-import { TROUBLE_CURSOR } from '../core/poll.ts';
+import type { Clock } from '../clock.ts';
 import { RETENTION_CURSOR } from '../core/retention.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import {
   type BackendMeasures,
   type HeldRun,
   MOST_BUILDS,
-  type PollTroubleRow,
   type Rest,
   type RetentionStand,
+  type ServiceReader,
 } from '../site/reader-service.ts';
-import { STARTED_AFTER_MS } from './prisma-measures.ts';
+import { readPollTroubles, STARTED_AFTER_MS } from './prisma-measures.ts';
 
 /** What the service page reads. Each query is bounded by the newest builds, or by what waits. */
+
+export const serviceReader = (prisma: PrismaClient, clock: Clock): ServiceReader => ({
+  backendMeasures: (since) => readBackendMeasures(prisma, since),
+  heldRuns: (limit) => readHeldRuns(prisma, clock.now(), limit),
+  rests: (limit) => readRests(prisma, clock.now(), limit),
+  pollTroubles: () => readPollTroubles(prisma),
+  retention: () => readRetention(prisma),
+});
 
 /** The newest events of so many builds of a back-end tell when it answered last. */
 const ASKED_BUILDS = 10;
 
-export async function readBackendMeasures(prisma: PrismaClient, since: Date): Promise<Map<string, BackendMeasures>> {
+async function readBackendMeasures(prisma: PrismaClient, since: Date): Promise<Map<string, BackendMeasures>> {
   const [builds, answers, effects] = await Promise.all([
     readBuilds(prisma, since),
     readAnswers(prisma),
@@ -112,7 +120,7 @@ interface StoredHeld {
 }
 
 /** Builds that may not start yet, and runs that wait for a word. */
-export async function readHeldRuns(prisma: PrismaClient, now: Date, limit: number): Promise<HeldRun[]> {
+async function readHeldRuns(prisma: PrismaClient, now: Date, limit: number): Promise<HeldRun[]> {
   const longSince = new Date(now.getTime() - STARTED_AFTER_MS);
   const rows = await prisma.$queryRaw<StoredHeld[]>`
     SELECT run.id AS run_id, title, repository, held.backend, COALESCE(held.error, run.why) AS why, held.since
@@ -134,7 +142,7 @@ export async function readHeldRuns(prisma: PrismaClient, now: Date, limit: numbe
 /** The pause between two writes is no rest that somebody asked for. */
 const SPACING = 'spacing';
 
-export async function readRests(prisma: PrismaClient, now: Date, limit: number): Promise<Rest[]> {
+async function readRests(prisma: PrismaClient, now: Date, limit: number): Promise<Rest[]> {
   const rows = await prisma.lane.findMany({
     where: { notBeforeAt: { gt: now }, why: { not: SPACING } },
     orderBy: { notBeforeAt: 'desc' },
@@ -143,24 +151,8 @@ export async function readRests(prisma: PrismaClient, now: Date, limit: number):
   return rows.map(({ name, notBeforeAt, why }) => ({ lane: name, until: notBeforeAt, why: why ?? '' }));
 }
 
-/** Written by whichever version looked last. */
+/** Written by whichever version swept last. */
 const instant = z.iso.datetime().transform((text) => new Date(text));
-const troubleOf = z.object({ why: z.string(), since: instant });
-
-const MOST_TROUBLES = 100;
-
-export async function readPollTroubles(prisma: PrismaClient): Promise<PollTroubleRow[]> {
-  const rows = await prisma.cursor.findMany({
-    where: { name: { startsWith: TROUBLE_CURSOR } },
-    orderBy: { name: 'asc' },
-    take: MOST_TROUBLES,
-  });
-  return rows.flatMap(({ name, value }) => {
-    const { data } = troubleOf.safeParse(value);
-    return data ? [{ poll: name.slice(TROUBLE_CURSOR.length), ...data }] : [];
-  });
-}
-
 const sweptOf = z.record(z.string(), z.object({ count: z.number(), bytes: z.number() }));
 const retentionOf = z.object({
   step: z.string().optional(),
@@ -168,7 +160,7 @@ const retentionOf = z.object({
   last: z.object({ endedAt: instant, swept: sweptOf, trouble: z.array(z.string()) }).optional(),
 });
 
-export async function readRetention(prisma: PrismaClient): Promise<RetentionStand | undefined> {
+async function readRetention(prisma: PrismaClient): Promise<RetentionStand | undefined> {
   const { data } = retentionOf.safeParse(
     (await prisma.cursor.findUnique({ where: { name: RETENTION_CURSOR } }))?.value,
   );

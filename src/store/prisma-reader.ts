@@ -31,16 +31,9 @@ import { listFlappers, listRecord, readTestFile, recentFlaps } from './prisma-re
 import { readListed } from './prisma-reader-listed.ts';
 import { failedTests, findGreen, greenJob } from './prisma-reader-log.ts';
 import { countJobsOf, listBackendNames, listChanges, listRunIds, readLastChange } from './prisma-reader-runs.ts';
+import { runPageReader } from './prisma-reader-run.ts';
 import { listBackendNames, listRunIds } from './prisma-reader-runs.ts';
-import { readMedians, readNeighbours } from './prisma-reader-run.ts';
-import { listBackendNames, listRunIds } from './prisma-reader-runs.ts';
-import {
-  readBackendMeasures,
-  readHeldRuns,
-  readPollTroubles,
-  readRests,
-  readRetention,
-} from './prisma-reader-service.ts';
+import { serviceReader } from './prisma-reader-service.ts';
 import { readTimeline } from './prisma-reader-timeline.ts';
 import { listMergeWishes } from './prisma-reader-wishes.ts';
 
@@ -50,6 +43,8 @@ import { listMergeWishes } from './prisma-reader-wishes.ts';
  */
 export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
   return {
+    ...runPageReader(prisma),
+    ...serviceReader(prisma, clock),
     listRuns: (filter, page) => listRuns(prisma, filter, page),
     listRunDetails: (filter, page) => listRunDetails(prisma, filter, page),
     run: (id) => readRun(prisma, id),
@@ -57,8 +52,6 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
       withJobCounts(prisma, await prisma.run.findMany({ where: { subject }, orderBy: { id: 'desc' }, take: limit })),
     timeline: (run, limit) => readTimeline(prisma, run, limit),
     pressing: (runId, most) => readPressing(prisma, runId, most),
-    medians: (run) => readMedians(prisma, run),
-    neighbours: (run) => readNeighbours(prisma, run),
     mergeWishes: (subject, limit) => listMergeWishes(prisma, subject, limit),
     job: (runId, jobId) => readJob(prisma, runId, jobId),
     lastGreen: async (runId, jobName) => {
@@ -77,11 +70,6 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
     counts: () => readCounts(prisma, clock.now()),
     factTotals: (since) => readFactTotals(prisma, since),
     waiting: () => readWaiting(prisma, clock.now()),
-    backendMeasures: (since) => readBackendMeasures(prisma, since),
-    heldRuns: (limit) => readHeldRuns(prisma, clock.now(), limit),
-    rests: (limit) => readRests(prisma, clock.now(), limit),
-    pollTroubles: () => readPollTroubles(prisma),
-    retention: () => readRetention(prisma),
     polls: () => readPolls(prisma),
     measures: () => readMeasures(prisma, clock.now()),
     backendNames: () => listBackendNames(prisma),
