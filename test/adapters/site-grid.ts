@@ -7,6 +7,7 @@ import type { PrismaClient } from '../../src/generated/prisma/client.ts';
 import { openStore } from '../../src/store/prisma.ts';
 import { zipOf } from '../standins/azure/zip.ts';
 import { aBuild, aPull, aRepository, aRun, aSource, sha } from '../support/builders.ts';
+import { aReading, tests } from '../support/readings.ts';
 
 /**
  * Runs with many jobs: four that passed, one that is under way, one that failed long ago and of which retention removed
@@ -254,6 +255,7 @@ function failedRun(now: Date, files: GridFiles): Run {
         externalId: 'a2',
         jobs,
         createdAt: at(now, 500_800),
+        finishedAt: at(now, 499_000),
       }),
     ],
   });
@@ -333,10 +335,26 @@ function hostileRun(now: Date, files: GridFiles): Run {
         why: EVIL,
         jobs,
         createdAt: at(now, 390),
+        finishedAt: at(now, 10),
       }),
     ],
     checks: [{ id: `${id}-c`, name: EVIL, error: EVIL }],
   });
+}
+
+/** What the tests of these jobs said; test files that strangers named, too. */
+export async function addReadings(prisma: PrismaClient, now: Date): Promise<void> {
+  const reading = (run: string, place: number, job: string, failed: string[]) =>
+    aReading({
+      ...{ attemptId: `${run}-j${place}-1`, runId: run, subject: PULL, job, platform: job, sourceSet: run, at: now },
+      tests: tests(['t/01-basic.t', EVIL], failed),
+    });
+  const readings = [
+    reading(GRID.hostile, 0, `${EVIL} / ${EVIL}`, [`t/${EVIL}`, SLY, `t/${'w'.repeat(300)}.t`]),
+    reading(GRID.failed, 0, `azure / ${NAMES[0]}`, ['t/spec/S17-procasync/kill.t', 't/01-basic.t']),
+    reading('02grid1', 0, `azure / ${NAMES[0]}`, ['t/spec/S17-procasync/kill.t']),
+  ];
+  for (const each of readings) await prisma.$transaction((client) => openStore(client, () => now).saveTests(each));
 }
 
 async function writeLog(archive: Pick<Archive, 'openLog'>, id: string): Promise<void> {

@@ -6,8 +6,9 @@ import type { Browser, Page } from 'playwright-core';
 import { seedDatabase } from '../../prisma/seed.ts';
 import { siteHandler } from '../../src/site/routes.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
-import { memoryArchive, NOW, siteOf } from '../adapters/site-fakes.ts';
-import { addGrid, EVIL, GRID } from '../adapters/site-grid.ts';
+import { logIn, loginWorld } from '../adapters/login-fakes.ts';
+import { memoryArchive, NOW } from '../adapters/site-fakes.ts';
+import { addGrid, addReadings, EVIL, GRID, SLY } from '../adapters/site-grid.ts';
 import { addHouse } from '../adapters/site-house.ts';
 import { addStack, STACK } from '../adapters/site-stack.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
@@ -26,6 +27,8 @@ describe('every page is for everybody', { timeout: 900_000 }, () => {
   let browser: Browser;
   let url: string;
   let pages: Record<string, string>;
+  /** Of somebody who has logged in. */
+  let session: Record<string, string>;
   before(async () => {
     [database, browser] = await Promise.all([testDatabase(), startChromium()]);
     const { prisma } = database.database;
@@ -35,14 +38,17 @@ describe('every page is for everybody', { timeout: 900_000 }, () => {
     await addStack(prisma, NOW);
     const files = await addGrid(prisma, archive, NOW);
     await addHouse(prisma);
+    await addReadings(prisma, NOW);
     const reader = createPrismaReader(prisma, { now: () => NOW });
     const backend = (name: string, ok: boolean) => ({ name, kind: name, ok, note: ok ? '2 slots, 1 in use' : EVIL });
-    const { site } = siteOf(reader, {
+    const world = loginWorld(reader, {
       archive,
+      knownFlappers: [{ name: 't/spec/S17-procasync/kill.t', issue: 'https://github.com/rakudo/rakudo/issues/4212' }],
       limits: { catchUpRunsPerMinute: 5, building: 20 },
       backends: async () => [backend('azure', true), backend('obs', false), backend('local', true)],
     });
-    server = createServer(siteHandler(site)).listen(0, '127.0.0.1');
+    session = (await logIn(world)).jar.headers;
+    server = createServer(siteHandler(world.site)).listen(0, '127.0.0.1');
     await new Promise((listening) => server.once('listening', listening));
     url = `http://localhost:${(server.address() as AddressInfo).port}`;
     const bySeed = async (verdict: 'failed' | 'error') =>
@@ -72,11 +78,15 @@ describe('every page is for everybody', { timeout: 900_000 }, () => {
       'error-gone': `/archive/${'e1'.repeat(32)}`,
       // What others made; skipped while it is not there.
       flappers: '/flappers',
-      stack: '/stacks/raku',
-      login: '/login',
+      'flappers-none': '/flappers?text=no-such-file',
+      'flappers-file': `/flappers/file?${new URLSearchParams({ name: 't/spec/S17-procasync/kill.t' })}`,
+      'flappers-hostile': `/flappers/file?${new URLSearchParams({ name: SLY })}`,
+      'login-refused': '/login/callback?error=access_denied',
+      stacks: '/stacks/raku',
+      stack: '/stack',
       compare: `/runs/${GRID.running}/jobs/${GRID.running}-j0/compare`,
     };
-    for (const name of ['flappers', 'stack', 'login', 'compare'])
+    for (const name of ['stacks', 'stack', 'compare'])
       if ((await fetch(url + pages[name], { redirect: 'manual' })).status !== 200) delete pages[name];
   });
   after(async () => {
@@ -87,7 +97,7 @@ describe('every page is for everybody', { timeout: 900_000 }, () => {
   });
 
   /** An address that is wrong by intent is told on the console, too. */
-  const WRONG = /(?:no-such-page|verdict=maybe|archive\/e1e1).*status of (?:404|400|410)/s;
+  const WRONG = /(?:no-such-page|verdict=maybe|archive\/e1e1|access_denied|favicon).*status of (?:40\d|410)/s;
   const open = (options?: Omit<WatchOptions, 'hosts'>) =>
     openWatched(browser, { hosts: [new URL(url).host], expected: WRONG, ...options });
 
@@ -105,15 +115,32 @@ describe('every page is for everybody', { timeout: 900_000 }, () => {
           await page.goto(url + path);
           await assertFits(page);
           await screenshot(page, `all-${name}-${width}-${colorScheme}`);
+          const look = async () => complaints.push(...(await axeComplaints(page)).map((words) => `${name}: ${words}`));
+          // Folded, the sizes of targets differ; colours do not.
+          if (colorScheme === 'light') await look();
           await unfold(page);
           await assertFits(page);
-          complaints.push(...(await axeComplaints(page)).map((complaint) => `${name}: ${complaint}`));
+          await look();
         }
         assert.deepEqual(complaints, []);
         await done();
       });
     }
   }
+
+  test('who has logged in sees who that is, and the buttons', async () => {
+    for (const options of [{}, { viewport: { width: 390, height: 900 }, colorScheme: 'dark' as const }]) {
+      const { page, done } = await open({ ...options, extraHTTPHeaders: session });
+      for (const name of ['run-failed', 'run-running', 'run-hostile', 'runs', 'service']) {
+        await page.goto(url + pages[name]);
+        await page.getByRole('button', { name: 'Log out' }).waitFor();
+        await assertFits(page);
+        await screenshot(page, `logged-in-${name}-${options.viewport?.width ?? 1440}`);
+        assert.deepEqual(await axeComplaints(page), [], name);
+      }
+      await done();
+    }
+  });
 
   test('without JavaScript every page has its heading, its navigation and its content', async () => {
     const { page, done } = await open({ javaScriptEnabled: false });
@@ -134,7 +161,7 @@ describe('every page is for everybody', { timeout: 900_000 }, () => {
       dialogs.push(dialog.message());
       void dialog.dismiss();
     });
-    const hostile = Object.entries(pages).filter(([name]) => /hostile|files|runs|service|log/.test(name));
+    const hostile = Object.entries(pages).filter(([name]) => /hostile|files|runs|service|log|flappers/.test(name));
     for (const [, path] of hostile) {
       await page.goto(url + path);
       await unfold(page);
