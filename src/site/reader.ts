@@ -3,10 +3,10 @@ import type { Progress, RunManifest, RunState, RunVerdict, Trigger, Verdict } fr
 import type { RunFlappers } from '../core/run-flappers.ts';
 import type { ButtonReader } from './reader-buttons.ts';
 import type { LogRows } from './reader-log.ts';
-import type { RunsReader } from './reader-runs.ts';
-import type { TestsReader } from './reader-tests.ts';
 import type { RunPageReader } from './reader-run.ts';
+import type { RunsReader } from './reader-runs.ts';
 import type { ServiceReader } from './reader-service.ts';
+import type { TestsReader } from './reader-tests.ts';
 
 /**
  * PORT. What pages and JSON read of the store: plain rows, newest first, paged by key and never by offset.
