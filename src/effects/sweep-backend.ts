@@ -1,7 +1,6 @@
 import { BackendError } from '../backends/backend.ts';
 import type { EffectOf } from '../core/effect.ts';
 import { isKept } from './builds.ts';
-import type { Performed, World } from './effect.ts';
 import { nothingSeen, orNextTime, type Performed, type World } from './effect.ts';
 
 /** Longer than anything takes from being made there to being known here. */

@@ -8,7 +8,6 @@ import { addArchive } from './archive-routes.ts';
 import { type AssetName, type Assets, loadAssets } from './assets.ts';
 import { addButtons } from './button-routes.ts';
 import { addCompare } from './compare-routes.ts';
-import { contentDisposition, DOWNLOAD_POLICY, findDownload, sendStream } from './downloads.ts';
 import { addForOthers } from './embed-routes.ts';
 import { failuresView } from './failures-view.ts';
 import { addErrors } from './faults.ts';
@@ -23,23 +22,11 @@ import { MOST_PRESSES } from './pages/buttons.ts';
 import { factPage } from './pages/fact.ts';
 import { type LedgerWhole, ledgerPage } from './pages/ledger.ts';
 import { runPage } from './pages/run.ts';
-import { servicePage } from './pages/service.ts';
-import { runsPage } from './pages/runs.ts';
 import { type ServiceView, servicePage } from './pages/service.ts';
 import { TIMELINE_ROWS } from './pages/timeline.ts';
 import { factQuery, ledgerQuery, PERIOD_MS, type Period, parseQuery, runsQuery, totalsQuery } from './query.ts';
 import type { Reader } from './reader.ts';
-import {
-  FOR_EVER,
-  NotFound,
-  respond,
-  rowId,
-  SAFETY,
-  type Show,
-  type Site,
-  type SiteContext,
-  type SiteOptions,
-} from './site.ts';
+import { FOR_EVER, NotFound, respond, rowId, SAFETY, type Show, type Site, type SiteOptions } from './site.ts';
 import { addStacks } from './stack-routes.ts';
 
 export type { BackendState, Health } from './pages/service.ts';

@@ -21,11 +21,9 @@ import { buildSection, type Medians, progress } from './builds.ts';
 import { buttonsSection, isAnswerDue } from './buttons.ts';
 import { failuresSection } from './failures.ts';
 import { flappedSection } from './flapped.ts';
-import { manifestSection, pinFile } from './manifest.ts';
-import { changeLine, runList, runPreview } from './runs.ts';
 import { manifestSection } from './manifest.ts';
 import { runHead } from './run-head.ts';
-import { runList } from './runs.ts';
+import { runList, runPreview } from './runs.ts';
 import { timelineSection } from './timeline.ts';
 import { wishesSection } from './wishes.ts';
 
