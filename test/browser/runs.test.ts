@@ -148,6 +148,7 @@ describe('lists of runs in a browser', { timeout: 180_000 }, () => {
     const fitting = await addRun({ verdict: 'failed', state: 'finished' });
     await row(page, fitting).waitFor();
     assert.equal(await row(page, other).count(), 0);
+    await page.locator('#runs[data-stream=open]').waitFor();
     await done();
   });
 

@@ -157,6 +157,8 @@ function letTimePass() {
     const words = time.dateTime ? relative(seconds) : took(seconds);
     if (time.textContent !== words) time.textContent = words;
   }
+  // Site.js has put a new list there: from here on it is followed again.
+  if (source?.readyState === EventSource.OPEN && section()?.dataset.stream === undefined) follow('open');
   if (heldBack.size > 0 && rows && mayMove(rows)) {
     showHeldBack();
     say();
