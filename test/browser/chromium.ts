@@ -35,7 +35,7 @@ export interface WatchOptions extends BrowserContextOptions {
 export async function openWatched(browser: Browser, watch: WatchOptions): Promise<Watched> {
   const { hosts, expected, ...options } = watch;
   const context = await browser.newContext({ viewport: { width: 1440, height: 900 }, ...options });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(45_000);
   const complaints: string[] = [];
   context.on('request', (request) => {
     if (!hosts.includes(new URL(request.url()).host)) complaints.push(`asked another host: ${request.url()}`);

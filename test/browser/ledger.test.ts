@@ -13,7 +13,7 @@ import { addTroubles, UNREAD_KEY } from './troubles.ts';
 
 /** The ledger, the list of runs and the service page on a bad day: lost hooks, parked rows, polls in trouble, and the
  *  morning after an absence. */
-describe('a bad day in a browser', { timeout: 120_000 }, () => {
+describe('a bad day in a browser', { timeout: 600_000 }, () => {
   let database: TestDatabase;
   let server: Server;
   let browser: Browser;

@@ -20,7 +20,7 @@ import { assertAccessible } from './axe.ts';
 import { assertFits, openWatched, screenshot, startChromium, type WatchOptions } from './chromium.ts';
 
 /** The page of a log, as a reader of it has it: by keyboard, by mouse, while it grows, and without JavaScript. */
-describe('a log in a browser', { timeout: 150_000 }, () => {
+describe('a log in a browser', { timeout: 600_000 }, () => {
   let logs: LogWorld;
   let server: Server;
   let browser: Browser;

@@ -8,7 +8,7 @@ import { until } from '../support/until.ts';
 import { assertFits, openWatched, screenshot, startChromium, type WatchOptions } from './chromium.ts';
 
 /** A newcomer of the demo logs in at the stand-in GitHub, as whom he likes, and presses the buttons of runs. */
-describe('logging in and pressing buttons in a browser', { timeout: 400_000 }, () => {
+describe('logging in and pressing buttons in a browser', { timeout: 600_000 }, () => {
   let demo: Demo;
   let browser: Browser;
   before(async () => {

@@ -12,7 +12,7 @@ import { until } from '../support/until.ts';
 import { assertFits, openWatched, screenshot, startChromium, type WatchOptions } from './chromium.ts';
 
 /** The pages of runs of a stack: manifest, re-test, wishes to merge, timeline, a broken pin, and a wait for a word. */
-describe('the run of a stack in a browser', { timeout: 120_000 }, () => {
+describe('the run of a stack in a browser', { timeout: 600_000 }, () => {
   let database: TestDatabase;
   let server: Server;
   let browser: Browser;

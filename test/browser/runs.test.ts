@@ -24,7 +24,7 @@ async function listening(site: Site): Promise<Server> {
 const urlOf = (server: Server): string => `http://localhost:${(server.address() as AddressInfo).port}`;
 
 /** The list of runs, live and filtered, the page of a stack, badges and the feed, on a seeded database. */
-describe('lists of runs in a browser', { timeout: 180_000 }, () => {
+describe('lists of runs in a browser', { timeout: 600_000 }, () => {
   let database: TestDatabase;
   let server: Server;
   /** The same site, where nobody may follow. */

@@ -9,7 +9,7 @@ import type { RunJson } from '../support/world.ts';
 import { assertFits, openWatched, screenshot, startChromium, type WatchOptions } from './chromium.ts';
 
 /** What a visitor of the demo sees and does, in a real browser. */
-describe('the demo in a browser', { timeout: 150_000, concurrency: 2 }, () => {
+describe('the demo in a browser', { timeout: 600_000, concurrency: 2 }, () => {
   let demo: Demo;
   let browser: Browser;
   before(async () => {
