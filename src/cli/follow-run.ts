@@ -123,8 +123,8 @@ function createLogPrinter(follow: Follow): (run: RunShown) => Promise<void> {
   const printed = new Map<string, { attempt: number; bytes: number }>();
   return async (run) => {
     for (const { name, state, attempt, logUrl } of run.builds.flatMap(({ jobs }) => jobs)) {
-      const before = printed.get(name) ?? { attempt, bytes: 0 };
-      // A job that runs again: the rest of the attempt before comes first.
+      // All of its attempts are of this push, also those that had ended before the first look.
+      const before = printed.get(name) ?? { attempt: 1, bytes: 0 };
       for (let number = before.attempt; number <= attempt; number += 1) {
         if (number > before.attempt) follow.say(`RCB: ${name}: attempt ${number}`);
         const isWhole = state === 'finished' || number < attempt;

@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
-import { createRequire } from 'node:module';
 import { after, before, describe, test } from 'node:test';
-import type { Browser, Page } from 'playwright-core';
+import type { Browser } from 'playwright-core';
 import { type Demo, startDemo } from '../demo/demo.ts';
 import { until } from '../support/until.ts';
+import { assertAccessible } from './axe.ts';
 import { assertFits, openWatched, screenshot, startChromium, type WatchOptions } from './chromium.ts';
 
 /** A newcomer of the demo logs in at the stand-in GitHub, as whom he likes, and presses the buttons of runs. */
@@ -30,15 +29,6 @@ describe('logging in and pressing buttons in a browser', { timeout: 600_000 }, (
     return find()!.details_url!;
   }
 
-  async function assertAccessible(page: Page): Promise<void> {
-    const source = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
-    await page.evaluate(source);
-    const violations = await page.evaluate(
-      'axe.run().then((r) => r.violations.map((v) => v.id + ": " + v.nodes[0].html))',
-    );
-    assert.deepEqual(violations, [], page.url());
-  }
-
   for (const javaScriptEnabled of [true, false]) {
     const how = javaScriptEnabled ? 'with' : 'without';
     test(`${how} JavaScript: from a button to GitHub and back, Re-test, and out again`, async () => {
@@ -56,7 +46,7 @@ describe('logging in and pressing buttons in a browser', { timeout: 600_000 }, (
       // Without a script the page renews itself every few seconds.
       await answer.waitFor({ timeout: 30_000 });
       await page.getByRole('link', { name: 'The new run' }).click();
-      await page.getByText('a button', { exact: true }).waitFor();
+      await page.locator('dd', { hasText: 'a button' }).waitFor();
       await page.getByRole('button', { name: 'Log out' }).click();
       await page.getByRole('link', { name: 'Log in' }).waitFor();
       await done();
