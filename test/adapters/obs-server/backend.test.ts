@@ -116,10 +116,10 @@ describe('a back-end on a real Open Build Service', { skip: why }, () => {
     await backend.ensureCancelled(externalId, never);
     await backend.ensureCancelled(externalId, never);
     const jobs = await jobsAtEnd(backend, externalId);
-    assert.deepEqual(
-      [...jobs.values()].map(({ verdict }) => verdict),
-      ['cancelled', 'cancelled', 'cancelled'],
-    );
+    const verdictOf = (name: string) => jobs.get(name)?.verdict;
+    assert.deepEqual([verdictOf('one'), verdictOf('two')], ['cancelled', 'cancelled']);
+    // A worker may have had it before the others.
+    assert.match(verdictOf('three')!, /^(cancelled|passed)$/);
     await until('nothing is built', async () => {
       const result = await at.resultAtServer(externalId);
       return !/code="(building|scheduled|dispatching|finished)"[ >]/.test(result.replace(/<result .*?>/g, ''));
