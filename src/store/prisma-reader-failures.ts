@@ -59,6 +59,7 @@ interface StoredReading {
   attemptId: string;
   ofJob: string | null;
   attempt: number | null;
+  verdict: string | null;
   failed: number;
   unreadable: Unreadable[] | null;
   otherFailures: OtherFailure[] | null;
@@ -69,7 +70,7 @@ const MOST_READINGS = 500;
 
 const readingsOf = (prisma: PrismaClient, runId: string) => prisma.$queryRaw<StoredReading[]>`
   SELECT reading.id, job.name AS job, reading.attempt_id AS "attemptId", attempt.job_id AS "ofJob",
-    attempt.number AS attempt, reading.failed, reading.unreadable, reading.other_failures AS "otherFailures"
+    attempt.number AS attempt, attempt.verdict, reading.failed, reading.unreadable, reading.other_failures AS "otherFailures"
   FROM test_reading AS reading JOIN test_job AS job ON job.id = reading.job_id
   LEFT JOIN attempt ON attempt.id = reading.attempt_id
   WHERE reading.run_id = ${runId} ORDER BY job.name, reading.id LIMIT ${MOST_READINGS}`;
@@ -86,8 +87,9 @@ const failuresIn = (prisma: PrismaClient, readings: StoredReading[]) => prisma.$
   WHERE failure.reading_id = ANY(${readings.map(({ id }) => id)}::int[])
   ORDER BY file.name, job.name, failure.reading_id LIMIT ${MOST_FAILURES + 1}`;
 
+/** Of an attempt that passed it is no trouble that its log tells of tests in a way that is not understood. */
 function otherTrouble({ failed, unreadable, otherFailures, ...reading }: StoredReading): OtherTrouble[] {
-  if (!unreadable && !otherFailures) return [];
+  if (reading.verdict === 'passed' || (!unreadable && !otherFailures)) return [];
   const { job, attemptId, ofJob, attempt } = reading;
   const place = { job, attemptId, jobId: ofJob ?? undefined, attempt: attempt ?? undefined };
   return [{ ...place, failed, unreadable: unreadable ?? [], otherFailures: otherFailures ?? [] }];

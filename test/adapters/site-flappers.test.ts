@@ -363,6 +363,13 @@ describe('what failed in a run', () => {
     assert.deepEqual(await failuresOf('m1'), { files: [], isCut: false, others: [] });
   });
 
+  test('a job that passed had no trouble, however its log tells of tests', async () => {
+    const unreadable = [{ because: 'truncated', line: 37 } as const];
+    await world.told({ id: 'odd', verdict: 'passed' }, { ...tests(['t/a.t']), unreadable });
+    assert.deepEqual((await failuresOf('odd')).others, []);
+    assert.ok(!(await world.text('/runs/odd')).includes('id="failures"'));
+  });
+
   test('a failed job without any reading shows the end of its log', async () => {
     const attempt = await world.told({ id: 'tail' }, tests([]));
     const log = await world.archive.openLog(attempt);
