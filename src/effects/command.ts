@@ -1,5 +1,6 @@
 import { commandsIn } from '../core/command.ts';
 import type { EffectOf } from '../core/effect.ts';
+import type { CommandSource } from '../core/event.ts';
 import { ForgeError } from '../forge/forge.ts';
 import { done, type Performed, type World } from './effect.ts';
 
@@ -11,11 +12,21 @@ export async function inspectCommand(
   signal: AbortSignal,
 ): Promise<Performed> {
   const { subject, repository, source, unknown, actor } = effect;
+  if (isYoung(source, world.now()) && !(await world.store.pullRequest(subject)))
+    return { events: [], againMs: WAIT_MS };
   const commands = await stillAsked(effect, world, signal);
   if (commands.length + unknown.length === 0) return done;
   const permission = await world.forge(repository).permissionOf(repository, actor, signal);
   return { events: [{ kind: 'command.seen', subject, repository, source, commands, unknown, actor, permission }] };
 }
+
+/** Somebody may write a comment sooner than we have looked at its pull request for the first time. Its event cannot wait for
+ *  that: what the look tells comes after it, in the same subject. One that is still unknown later is none of ours. */
+const isYoung = (source: CommandSource, now: Date): boolean =>
+  source.kind === 'comment' && now.getTime() - Date.parse(source.at) < PATIENCE_MS;
+
+const PATIENCE_MS = 120_000;
+const WAIT_MS = 500;
 
 /** A comment that was deleted asks for nothing, and so does what somebody else has written into it since. */
 async function stillAsked(

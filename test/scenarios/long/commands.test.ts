@@ -164,6 +164,15 @@ describe('commands', () => {
     assert.match(answers(pull.number)[0]!.body, /I do not know which commit you mean/);
   });
 
+  test('a command that is read before its pull request is known waits for it', async () => {
+    const isLook = (method: string, path: string) => method === 'GET' && /\/pulls\/\d+$/.test(path);
+    world.github.faults.api({ match: isLook, answer: 'lost', times: 2 });
+    const pull = await open('at-once');
+    await say(pull.number, '{rcb: help}');
+    await until(async () => answers(pull.number).length === 1);
+    world.github.faults.clear();
+  });
+
   test('permission that was lost before the merge counts; a deleted comment asks for nothing', async () => {
     const slots = await takeSlots();
     const lost = await open('lost');
