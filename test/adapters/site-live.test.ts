@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { type TestContext, test } from 'node:test';
 import { createLive, type LiveOptions } from '../../src/site/live.ts';
-import { siteHandler } from '../../src/site/routes.ts';
+import { serveSite } from '../support/served-site.ts';
 import { until } from '../support/until.ts';
 import { aRun, memoryReader, siteOf } from './site-fakes.ts';
 
@@ -272,13 +269,9 @@ test('a silent stream says from time to time that it is there', async (t) => {
 async function served(store: ReturnType<typeof aStore>, t: TestContext, maxReaders?: number) {
   const reader = { ...memoryReader([]), ...store.reader };
   const world = siteOf(reader, { live: { pollMs: 2, maxReaders } });
-  const server = createServer(siteHandler(world.site)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/live`;
+  const { url, stop } = await serveSite(world.site);
+  t.after(stop);
+  return `${url}/api/live`;
 }
 
 test('over HTTP it is an event stream; the id of the last event counts for more than the address', async (t) => {

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { keyringOf } from '../../src/core/secret-box.ts';
 import { IDLE_MS, LOGIN_MS, SESSION_MS, sessionIdOf } from '../../src/core/session.ts';
-import { siteHandler } from '../../src/site/routes.ts';
+import { serveSite } from '../support/served-site.ts';
 import { formOf } from '../support/visitor.ts';
 import { callbackOf, Jar, KEYS, logIn, loginWorld, memorySessions } from './login-fakes.ts';
 import { aJob, memoryReader, siteOf, withJob } from './site-fakes.ts';
@@ -290,15 +287,9 @@ test('who is logged in reads raw logs and downloads as everybody does', async (t
   await log.append(Buffer.from('all is well\n'));
   await log.end();
   const { jar } = await logIn(world);
-  const handler = siteHandler(world.site);
-  const server = createServer((req, res) => void handler(req, res)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const { port } = server.address() as AddressInfo;
-  const response = await fetch(`http://127.0.0.1:${port}/runs/01run/jobs/job1/log.txt`, { headers: jar.headers });
+  const { url, stop } = await serveSite(world.site);
+  t.after(stop);
+  const response = await fetch(`${url}/runs/01run/jobs/job1/log.txt`, { headers: jar.headers });
   assert.deepEqual([response.status, await response.text()], [200, 'all is well\n']);
   assert.deepEqual(world.faults, []);
 });

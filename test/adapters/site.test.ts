@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { Readable } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { ArchiveError } from '../../src/archive/archive.ts';
 import type { RunDetails } from '../../src/site/reader.ts';
-import { siteHandler } from '../../src/site/routes.ts';
+import { serveSite } from '../support/served-site.ts';
 import {
   aFact,
   ago,
@@ -35,14 +32,9 @@ async function writeLog(world: SiteWorld, id: string, text: string | Buffer, isE
 
 /** Behind a real node server, as in production; streams need one. */
 async function serve(world: SiteWorld, t: TestContext): Promise<{ url: string }> {
-  const handler = siteHandler(world.site);
-  const server = createServer((req, res) => void handler(req, res)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  t.after(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` };
+  const { url, stop } = await serveSite(world.site);
+  t.after(stop);
+  return { url };
 }
 
 const numbered = (count: number): string => Array.from({ length: count }, (_, i) => `line ${i + 1}\n`).join('');

@@ -1,10 +1,7 @@
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { seedDatabase } from '../../prisma/seed.ts';
-import { siteHandler } from '../../src/site/routes.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { logIn, loginWorld } from '../adapters/login-fakes.ts';
 import { memoryArchive, NOW } from '../adapters/site-fakes.ts';
@@ -12,6 +9,7 @@ import { addGrid, addReadings, EVIL, GRID, SLY } from '../adapters/site-grid.ts'
 import { addHouse } from '../adapters/site-house.ts';
 import { addStack, STACK } from '../adapters/site-stack.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
+import { type ServedSite, serveSite } from '../support/served-site.ts';
 import { axeComplaints } from './axe.ts';
 import { assertFits, openWatched, screenshot, startChromium, type WatchOptions } from './chromium.ts';
 import { addTroubles, UNREAD_KEY } from './troubles.ts';
@@ -25,7 +23,7 @@ const RAKU = ['rakudo/rakudo', 'Raku/nqp', 'MoarVM/MoarVM'];
 
 describe('every page is for everybody', { timeout: 900_000 }, () => {
   let database: TestDatabase;
-  let server: Server;
+  let served: ServedSite;
   let browser: Browser;
   let url: string;
   let pages: Record<string, string>;
@@ -51,9 +49,8 @@ describe('every page is for everybody', { timeout: 900_000 }, () => {
       backends: async () => [backend('azure', true), backend('obs', false), backend('local', true)],
     });
     session = (await logIn(world)).jar.headers;
-    server = createServer(siteHandler(world.site)).listen(0, '127.0.0.1');
-    await new Promise((listening) => server.once('listening', listening));
-    url = `http://localhost:${(server.address() as AddressInfo).port}`;
+    served = await serveSite(world.site);
+    url = served.url;
     const bySeed = async (verdict: 'failed' | 'error') =>
       (await reader.listRuns({ repository: 'rakudo/rakudo', verdict }, { limit: 5 })).rows.find(
         ({ id }) => id.length === 26,
@@ -90,8 +87,7 @@ describe('every page is for everybody', { timeout: 900_000 }, () => {
   });
   after(async () => {
     await browser?.close();
-    server?.closeAllConnections();
-    server?.close();
+    served?.stop();
     await database?.close();
   });
 

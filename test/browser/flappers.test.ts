@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { Browser } from 'playwright-core';
-import { siteHandler } from '../../src/site/routes.ts';
 import { PULL, type TestsWorld, testsWorld } from '../adapters/site-tests-world.ts';
 import { later } from '../support/builders.ts';
 import { aFailure, tests } from '../support/readings.ts';
+import { type ServedSite, serveSite } from '../support/served-site.ts';
 import { assertFits, openWatched, screenshot, startChromium, type WatchOptions } from './chromium.ts';
 
 const DAY = 86_400;
@@ -29,7 +26,7 @@ const LOG = `${[
 
 describe('flappers and failures in a browser', () => {
   let world: TestsWorld;
-  let server: Server;
+  let served: ServedSite;
   let browser: Browser;
   let host: string;
 
@@ -39,16 +36,13 @@ describe('flappers and failures in a browser', () => {
       { name: 't/spec/S32-num/stress.t', until: '2026-06-30' },
     ]);
     await fill(world);
-    const handler = siteHandler(world.site);
-    server = createServer((request, response) => void handler(request, response)).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    host = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+    served = await serveSite(world.site);
+    host = new URL(served.url).host;
     browser = await startChromium();
   });
   after(async () => {
     await browser?.close();
-    server?.closeAllConnections();
-    server?.close();
+    served?.stop();
     await world?.close();
   });
 

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { Browser } from 'playwright-core';
 import { seedDatabase } from '../../prisma/seed.ts';
-import { siteHandler } from '../../src/site/routes.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { memoryArchive, NOW, siteOf } from '../adapters/site-fakes.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
+import { type ServedSite, serveSite } from '../support/served-site.ts';
 import { assertFits, openWatched, screenshot, startChromium, type WatchOptions } from './chromium.ts';
 import { addTroubles, UNREAD_KEY } from './troubles.ts';
 
@@ -15,7 +13,7 @@ import { addTroubles, UNREAD_KEY } from './troubles.ts';
  *  morning after an absence. */
 describe('a bad day in a browser', { timeout: 600_000 }, () => {
   let database: TestDatabase;
-  let server: Server;
+  let served: ServedSite;
   let browser: Browser;
   let url: string;
   before(async () => {
@@ -28,14 +26,12 @@ describe('a bad day in a browser', { timeout: 600_000 }, () => {
       archive,
       limits: { catchUpRunsPerMinute: 5, building: 20 },
     });
-    server = createServer(siteHandler(site)).listen(0, '127.0.0.1');
-    await new Promise((listening) => server.once('listening', listening));
-    url = `http://localhost:${(server.address() as AddressInfo).port}`;
+    served = await serveSite(site);
+    url = served.url;
   });
   after(async () => {
     await browser?.close();
-    server?.closeAllConnections();
-    server?.close();
+    served?.stop();
     await database?.close();
   });
 

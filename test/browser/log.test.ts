@@ -1,9 +1,6 @@
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { siteHandler } from '../../src/site/routes.ts';
 import { ago, aJob, memoryReader, siteOf, withJob } from '../adapters/site-fakes.ts';
 import {
   anAttempt,
@@ -15,6 +12,7 @@ import {
   RUNNING,
   runWithLog,
 } from '../adapters/site-logs.ts';
+import { type ServedSite, serveSite } from '../support/served-site.ts';
 import { until } from '../support/until.ts';
 import { assertAccessible } from './axe.ts';
 import { assertFits, openWatched, screenshot, startChromium, type WatchOptions } from './chromium.ts';
@@ -22,7 +20,7 @@ import { assertFits, openWatched, screenshot, startChromium, type WatchOptions }
 /** The page of a log, as a reader of it has it: by keyboard, by mouse, while it grows, and without JavaScript. */
 describe('a log in a browser', { timeout: 600_000 }, () => {
   let logs: LogWorld;
-  let server: Server;
+  let served: ServedSite;
   let browser: Browser;
   let url: string;
 
@@ -63,14 +61,12 @@ describe('a log in a browser', { timeout: 600_000 }, () => {
     await logs.write('hostile-a', hostileLog());
     await logs.write('live-a', `${LONG.slice(0, 200).join('\n')}\n##[group]Grows\n`, false);
     const { site } = siteOf(memoryReader(runs), { archive: logs.archive });
-    server = createServer(siteHandler(site)).listen(0, '127.0.0.1');
-    await new Promise((listening) => server.once('listening', listening));
-    url = `http://localhost:${(server.address() as AddressInfo).port}`;
+    served = await serveSite(site);
+    url = served.url;
   });
   after(async () => {
     await browser?.close();
-    server?.closeAllConnections();
-    server?.close();
+    served?.stop();
     await logs?.remove();
   });
 

@@ -1,20 +1,18 @@
 import assert from 'node:assert/strict';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
-import { siteHandler } from '../../src/site/routes.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { memoryArchive, NOW, siteOf } from '../adapters/site-fakes.ts';
 import { addStack, DIGEST, STACK } from '../adapters/site-stack.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
+import { type ServedSite, serveSite } from '../support/served-site.ts';
 import { until } from '../support/until.ts';
 import { assertFits, openWatched, screenshot, startChromium, type WatchOptions } from './chromium.ts';
 
 /** The pages of runs of a stack: manifest, re-test, wishes to merge, timeline, a broken pin, and a wait for a word. */
 describe('the run of a stack in a browser', { timeout: 600_000 }, () => {
   let database: TestDatabase;
-  let server: Server;
+  let served: ServedSite;
   let browser: Browser;
   let url: string;
   before(async () => {
@@ -22,14 +20,12 @@ describe('the run of a stack in a browser', { timeout: 600_000 }, () => {
     const { prisma } = database.database;
     await addStack(prisma, NOW);
     const { site } = siteOf(createPrismaReader(prisma, { now: () => NOW }), { archive: memoryArchive() });
-    server = createServer(siteHandler(site)).listen(0, '127.0.0.1');
-    await new Promise((listening) => server.once('listening', listening));
-    url = `http://localhost:${(server.address() as AddressInfo).port}`;
+    served = await serveSite(site);
+    url = served.url;
   });
   after(async () => {
     await browser?.close();
-    server?.closeAllConnections();
-    server?.close();
+    served?.stop();
     await database?.close();
   });
 

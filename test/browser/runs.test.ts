@@ -1,34 +1,23 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { after, before, describe, test } from 'node:test';
 import type { Browser, Page } from 'playwright-core';
 import { seedDatabase } from '../../prisma/seed.ts';
 import { seedHistory } from '../../prisma/seed-history.ts';
 import type { Prisma } from '../../src/generated/prisma/client.ts';
-import { type Site, siteHandler } from '../../src/site/routes.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { memoryArchive, NOW, siteOf } from '../adapters/site-fakes.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
+import { type ServedSite, serveSite } from '../support/served-site.ts';
 import { until } from '../support/until.ts';
 import { assertAccessible } from './axe.ts';
 import { assertFits, openWatched, screenshot, startChromium, type WatchOptions } from './chromium.ts';
 
-async function listening(site: Site): Promise<Server> {
-  const server = createServer(siteHandler(site)).listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  return server;
-}
-
-const urlOf = (server: Server): string => `http://localhost:${(server.address() as AddressInfo).port}`;
-
 /** The list of runs, live and filtered, the page of a stack, badges and the feed, on a seeded database. */
 describe('lists of runs in a browser', { timeout: 600_000 }, () => {
   let database: TestDatabase;
-  let server: Server;
+  let served: ServedSite;
   /** The same site, where nobody may follow. */
-  let full: Server;
+  let full: ServedSite;
   let browser: Browser;
   let url: string;
   before(async () => {
@@ -47,20 +36,17 @@ describe('lists of runs in a browser', { timeout: 600_000 }, () => {
         stacks: [{ name: 'raku', repositories }],
         live: { pollMs: 20, maxReaders },
       }).site;
-    [server, full] = await Promise.all([listening(siteWith(100)), listening(siteWith(0))]);
-    url = urlOf(server);
+    [served, full] = await Promise.all([serveSite(siteWith(100)), serveSite(siteWith(0))]);
+    url = served.url;
   });
   after(async () => {
     await browser?.close();
-    for (const each of [server, full]) {
-      each?.closeAllConnections();
-      each?.close();
-    }
+    for (const each of [served, full]) each?.stop();
     await database?.close();
   });
 
   const open = (options?: Omit<WatchOptions, 'hosts'>) =>
-    openWatched(browser, { hosts: [url, urlOf(full)].map((each) => new URL(each).host), ...options });
+    openWatched(browser, { hosts: [url, full.url].map((each) => new URL(each).host), ...options });
 
   let count = 0;
   /** After all ids of the seed, each newer than the one before. */
@@ -169,7 +155,7 @@ describe('lists of runs in a browser', { timeout: 600_000 }, () => {
 
   test('who is refused the stream asks for the page instead, and misses nothing', async () => {
     const { page, done } = await open({ expected: /503/ });
-    await page.goto(urlOf(full));
+    await page.goto(full.url);
     const id = await addRun();
     await row(page, id).waitFor();
     assert.equal(await page.locator('#live-line').textContent(), '');
