@@ -16,6 +16,7 @@ import type { Budget } from './core/budget.ts';
 import type { RepositoryRef } from './core/model.ts';
 import { keyringOf } from './core/secret-box.ts';
 import { isServedRepository, type Serving } from './core/serving.ts';
+import { sightOf } from './core/sight.ts';
 import { type Database, isDatabaseAway, openDatabase } from './database/database.ts';
 import { applyMigrations, pendingMigrations } from './database/migrate.ts';
 import type { FlapperLists } from './effects/effect.ts';
@@ -45,7 +46,7 @@ import { createSite, siteHandler } from './site/routes.ts';
 import { openGit } from './sources/git.ts';
 import { openSources } from './sources/index.ts';
 import { openLookups, openStore } from './store/prisma.ts';
-import { createPrismaReader } from './store/prisma-reader.ts';
+import { createPrismaReaders } from './store/prisma-reader.ts';
 import { openRetentionStore } from './store/prisma-retention.ts';
 import { openSessions } from './store/prisma-sessions.ts';
 
@@ -133,11 +134,11 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
   const app = github && (await startApp({ github, host, port, webhook, site: handler, log }));
   const server = app ?? (await startPlainServer({ host, port, handler, log }));
   const publicUrl = config.server.isPublicUrlGuessed ? `http://localhost:${server.port}` : config.server.publicUrl;
-  const reader = createPrismaReader(database.prisma, clock);
+  const readers = createPrismaReaders(database.prisma, clock);
   const budgets = new Map<string, Budget>();
   site = siteHandler(
     createSite({
-      reader,
+      readers,
       archive,
       publicUrl,
       githubUrl: github?.htmlUrl ?? 'https://github.com',
@@ -149,7 +150,8 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
       backends: () => backendStates(backends),
       clock,
       metrics: createMetrics({
-        measures: () => reader.measures(),
+        // Whoever scrapes is not logged in.
+        measures: async () => readers.seenBy(sightOf(await readers.privates())).measures(),
         budgets: () => [...budgets].map(([installation, { remaining }]) => ({ installation, remaining })),
         archiveUsage: () => archive.usage(),
       }),

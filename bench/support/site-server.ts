@@ -2,19 +2,20 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { openDiskArchive } from '../../src/archive/disk.ts';
+import { EVERYTHING } from '../../src/core/sight.ts';
 import { openDatabase } from '../../src/database/database.ts';
 import { createMetrics } from '../../src/site/metrics.ts';
 import { createSite, siteHandler } from '../../src/site/routes.ts';
-import { createPrismaReader } from '../../src/store/prisma-reader.ts';
+import { createPrismaReaders } from '../../src/store/prisma-reader.ts';
 
 const [url, archiveDir, repositories] = process.argv.slice(2) as [string, string, string];
 const database = await openDatabase({ url, dataDir: archiveDir });
 const archive = await openDiskArchive({ dir: archiveDir, secrets: [] });
 const clock = { now: () => new Date() };
-const reader = createPrismaReader(database.prisma, clock);
+const readers = createPrismaReaders(database.prisma, clock);
 const stack = repositories.split(',').map((repository) => ({ repository, pins: {}, trees: {} }));
 const site = createSite({
-  reader,
+  readers,
   archive,
   clock,
   publicUrl: 'https://rcb.example',
@@ -24,7 +25,7 @@ const site = createSite({
   health: async () => ({ ok: true, checks: {} }),
   backends: async () => [],
   metrics: createMetrics({
-    measures: () => reader.measures(),
+    measures: () => readers.seenBy(EVERYTHING).measures(),
     budgets: () => [],
     archiveUsage: async () => ({ blobs: 0, logs: 0 }),
   }),

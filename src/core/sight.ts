@@ -1,3 +1,5 @@
+import type { Stack } from './stack.ts';
+
 /**
  * What somebody who looks at the site may see. Everything is for everybody, but what is of private repositories: that is
  * for those who may read these at the forge. A run is of the repository whose change it tests, and of every repository
@@ -58,3 +60,12 @@ const RUN = 'run:';
 /** The run that a subject is of. */
 export const runOfSubject = (subject: string): string | undefined =>
   subject.startsWith(RUN) ? subject.slice(RUN.length) : undefined;
+
+/** A stack without what somebody may not know of; undefined: nothing is left of it. A stack is often called after its first
+ *  repository. */
+export function knownPart<S extends Pick<Stack, 'name' | 'repositories'>>(sight: Sight, stack: S): S | undefined {
+  const repositories = stack.repositories.filter(({ repository }) => mayKnowName(sight, repository));
+  if (repositories.length === stack.repositories.length) return stack;
+  const name = mayKnowName(sight, stack.name) ? stack.name : repositories[0]?.repository;
+  return name === undefined || repositories.length === 0 ? undefined : { ...stack, name, repositories };
+}

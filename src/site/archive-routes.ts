@@ -21,7 +21,7 @@ export function addArchive(site: Site, options: SiteOptions, show: Show): void {
   const find = (c: SiteContext) => found(c, options);
   const download = async (c: SiteContext) => {
     const { sha256, ...file } = await find(c);
-    const headers = { ...foreverHeaders(file.name, file.type), ETag: `"${sha256}"` };
+    const headers = { ...fileHeaders(file), ETag: `"${sha256}"` };
     if (c.req.header('If-None-Match')?.includes(sha256)) return c.body(null, 304, headers);
     const sized = { ...headers, 'Content-Length': String(file.size) };
     if (c.req.method === 'HEAD') return c.body(null, 200, sized);
@@ -38,27 +38,38 @@ export function addArchive(site: Site, options: SiteOptions, show: Show): void {
     );
   });
   site.get('/archive/:sha256/:name/files/:index/:member', async (c) => {
-    const { sha256 } = await find(c);
-    return sendMember(c, sha256, lists, options);
+    const file = await find(c);
+    return sendMember(c, file, lists, options);
   });
 }
 
-async function found(c: SiteContext, options: SiteOptions): Promise<Download & { sha256: string }> {
+interface Found extends Download {
+  sha256: string;
+  /** Not for everybody: nobody but its reader may keep it, and he asks again each time. */
+  isPrivate: boolean;
+}
+
+async function found(c: SiteContext, { archive }: SiteOptions): Promise<Found> {
   const sha256 = c.req.param('sha256') ?? '';
   if (!/^[0-9a-f]{64}$/.test(sha256))
     throw new NotFound('The address must contain a sha256: 64 hexadecimal digits in lower case.');
-  const file = await findDownload(sha256, options.reader, options.archive);
+  const shown = await findDownload(sha256, c.get('everybody'), archive);
+  const isPrivate = shown === 'unknown';
+  const file = isPrivate ? await findDownload(sha256, c.get('reader'), archive) : shown;
   if (file === 'unknown') throw new NotFound('No run refers to a file with this sha256.');
   if (file === 'gone')
     throw new NotFound('This file was removed by retention; the commit in the manifest still names its source.', true);
-  return { ...file, sha256 };
+  return { ...file, sha256, isPrivate };
 }
 
-const foreverHeaders = (name: string, type: string, kind: 'attachment' | 'inline' = 'attachment') => ({
+const fileHeaders = (
+  { name, type, isPrivate }: Pick<Found, 'name' | 'type' | 'isPrivate'>,
+  kind: 'attachment' | 'inline' = 'attachment',
+) => ({
   'Content-Type': type,
   'Content-Disposition': contentDisposition(kind, name),
   'Content-Security-Policy': DOWNLOAD_POLICY,
-  'Cache-Control': FOR_EVER,
+  'Cache-Control': isPrivate ? 'private, no-cache' : FOR_EVER,
 });
 
 async function listed(lists: ArchiveLists, sha256: string): Promise<Pick<ArchiveView, 'list' | 'why'>> {
@@ -73,15 +84,15 @@ async function listed(lists: ArchiveLists, sha256: string): Promise<Pick<Archive
 /** Read as text in the browser, whatever is in it; everything else is saved. */
 const TEXT = /\.(?:txt|log|t|rakutest|raku|rakumod|nqp|pm6?|pl|c|h|md|json|ya?ml|xml|tap|csv|diff|patch|out|err)$/i;
 
-async function sendMember(c: SiteContext, sha256: string, lists: ArchiveLists, options: SiteOptions) {
+async function sendMember(c: SiteContext, { sha256, isPrivate }: Found, lists: ArchiveLists, options: SiteOptions) {
   const index = c.req.param('index') ?? '';
   const opened = /^\d{1,7}$/.test(index) ? await openMember(lists, sha256, Number(index)) : undefined;
   if (!opened) throw new NotFound('The archive has no file at this place.');
   const { entry, bytes } = opened;
   const name = fileName(entry.path);
   const headers = TEXT.test(name)
-    ? foreverHeaders(name, 'text/plain; charset=utf-8', 'inline')
-    : foreverHeaders(name, 'application/octet-stream');
+    ? fileHeaders({ name, isPrivate, type: 'text/plain; charset=utf-8' }, 'inline')
+    : fileHeaders({ name, isPrivate, type: 'application/octet-stream' });
   const sized = { ...headers, 'Content-Length': String(entry.size), ETag: `"${sha256}-${index}"` };
   if (c.req.method === 'HEAD') {
     bytes.destroy();

@@ -22,7 +22,7 @@ const pressForm = z.object({
 
 /** The buttons of a run's page. A press only inserts an event: what its person may do is asked of the forge afterwards. */
 export function addButtons(site: Site, options: SiteOptions, login: Login | undefined): void {
-  const { publicUrl, reader, clock, press } = options;
+  const { publicUrl, clock, press } = options;
   if (!login || !press) return;
   const mayPress = rateLimit(PRESSES, MINUTE_MS, clock);
   site.post('/runs/:id/press', smallForm, async (c) => {
@@ -37,7 +37,7 @@ export function addButtons(site: Site, options: SiteOptions, login: Login | unde
     const { user: actor } = visitor.session;
     if (!mayPress(actor.id)) throw new Refused(429, loginMessages.tooManyHeading, loginMessages.tooManyPresses);
     if (!(await login.confirm(visitor, c.req.raw.signal))) return c.redirect(again, 303);
-    const pressing = await reader.pressing(runId, 1);
+    const pressing = await c.get('reader').pressing(runId, 1);
     if (!pressing) throw new NotFound(`There is no run ${runId}, or it was removed.`);
     await press(pressEvent(pressing, { runId, command, actor }, seen, clock.now()));
     // Without a fragment: a page that refreshes itself by <meta> would only be scrolled to it, and not loaded again.

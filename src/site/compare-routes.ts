@@ -14,10 +14,10 @@ export function addCompare(site: Site, options: SiteOptions, show: Show): void {
   const latest = createLatest<Comparison>(10);
   site.get('/runs/:id/jobs/:job/compare', async (c) => {
     const { attempt: wanted, moved } = parseQuery(compareQuery, c.req.query());
-    const found = await findAttempt(c, options.reader, wanted);
+    const found = await findAttempt(c, wanted);
     const { run, job, attempt } = found;
     if (!attempt) throw noLog(found);
-    const green = await options.reader.lastGreen(run.id, job.name);
+    const green = await c.get('reader').lastGreen(run.id, job.name);
     const view = { shown: { run, job, attempt }, green, withMoved: moved === 'shown' };
     return respond(c, comparePage(show(c), { ...view, ...(await compared(view, options.archive, turns, latest)) }));
   });

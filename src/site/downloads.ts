@@ -18,7 +18,7 @@ export interface Download {
 /** Only what a run refers to can be downloaded; `gone` when the archive forgot it. */
 export async function findDownload(
   sha256: string,
-  reader: Reader,
+  reader: Pick<Reader, 'sourceByArchive' | 'artifactBySha256'>,
   archive: Pick<Archive, 'get' | 'stat'>,
 ): Promise<Download | 'unknown' | 'gone'> {
   const known = await named(sha256, reader);
@@ -28,7 +28,10 @@ export async function findDownload(
   return { ...known, size: blob.size, open: () => archive.get(sha256) };
 }
 
-async function named(sha256: string, reader: Reader): Promise<{ name: string; type: string } | undefined> {
+async function named(
+  sha256: string,
+  reader: Parameters<typeof findDownload>[1],
+): Promise<{ name: string; type: string } | undefined> {
   const source = await reader.sourceByArchive(sha256);
   if (source) return { name: sourceFileName(source.repository, source.sha), type: 'application/gzip' };
   const artifact = await reader.artifactBySha256(sha256);

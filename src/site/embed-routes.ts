@@ -8,14 +8,15 @@ const ENTRIES = 50;
 /** Nothing is loaded by them, nothing runs in them. */
 const INERT = "default-src 'none'; style-src 'unsafe-inline'; sandbox";
 
-/** What other pages and programs embed: badges and feeds. They are made here, not fetched from anywhere. */
-export function addForOthers(site: Site, { reader, publicUrl }: SiteOptions): void {
+/** What other pages and programs embed: badges and feeds. They are made here, not fetched from anywhere, and show what is for
+ *  everybody: proxies keep them, and nobody is logged in where they are seen. */
+export function addForOthers(site: Site, { publicUrl }: SiteOptions): void {
   const base = publicUrl.replace(/\/+$/, '');
   // Of a repository that nobody may know of, and of one that there is not, it says the same.
   site.get('/badge/:repository{.+\\.svg}', async (c) => {
     const repository = repositoryOf(c.req.param('repository'));
     const { branch, label = 'RCB' } = parseQuery(badgeQuery, c.req.query());
-    const state = await reader.branchState(repository, branch);
+    const state = await c.get('everybody').branchState(repository, branch);
     // Forges show pictures through proxies of their own: these have to ask again each time, and mostly hear "unchanged".
     return tagged(
       c,
@@ -26,7 +27,7 @@ export function addForOthers(site: Site, { reader, publicUrl }: SiteOptions): vo
   });
   site.get('/feed.atom', async (c) => {
     const { repository } = parseQuery(feedQuery, c.req.query());
-    const runs = await reader.failures(repository, ENTRIES);
+    const runs = await c.get('everybody').failures(repository, ENTRIES);
     const type = 'application/atom+xml; charset=utf-8';
     return tagged(c, atomFeed({ base, repository, runs }).toString(), type, 'public, max-age=60');
   });

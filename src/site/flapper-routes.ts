@@ -23,52 +23,55 @@ export function addFlappers(site: Site, options: SiteOptions, show: Show): void 
   const base = options.publicUrl.replace(/\/+$/, '');
   site.get('/flappers', async (c) => {
     const query = parseQuery(flappersQuery, c.req.query());
-    const known = await knownLately(options);
-    const listed = await listOf(options, query);
-    const advice = query.before === undefined ? await adviceOn(options, known) : undefined;
+    const known = await knownLately(c, options);
+    const listed = await listOf(c, options, query);
+    const advice = query.before === undefined ? await adviceOn(c, options, known) : undefined;
     return respond(c, flappersPage(show(c), { query, listed, known, advice }));
   });
   site.get('/flappers/file', async (c) => {
-    const file = await fileOf(options, c);
-    return respond(c, flapperFilePage(show(c), file, await knownLately(options)));
+    const file = await fileOf(c, options);
+    return respond(c, flapperFilePage(show(c), file, await knownLately(c, options)));
   });
   site.get('/api/flappers', async (c) => {
     const query = parseQuery(flappersQuery, c.req.query());
-    const known = await knownLately(options);
-    const { rows, next } = await listOf(options, query);
-    const advice = query.before === undefined ? await adviceOn(options, known) : undefined;
+    const known = await knownLately(c, options);
+    const { rows, next } = await listOf(c, options, query);
+    const advice = query.before === undefined ? await adviceOn(c, options, known) : undefined;
     const today = dayOf(options.clock.now());
     const flappers = rows.map((row) => apiFlapper(row, known, today, base));
     return c.json({ flappers, next, suggestions: advice && apiSuggestions(advice) });
   });
-  site.get('/api/flappers/file', async (c) => c.json(apiFlapperFile(await fileOf(options, c), base)));
+  site.get('/api/flappers/file', async (c) => c.json(apiFlapperFile(await fileOf(c, options), base)));
 }
 
-function listOf({ reader, clock }: SiteOptions, query: FlappersQuery) {
+function listOf(c: SiteContext, { clock }: SiteOptions, query: FlappersQuery) {
   const { file, platform, show, sort = 'rate', before, limit = PER_PAGE } = query;
   const since = new Date(clock.now().getTime() - WEEKS_OF_LIST * 7 * DAY_MS);
-  return reader.listFlappers({ file, platform, all: show === 'failed' }, { sort, before, limit, since });
+  return c.get('reader').listFlappers({ file, platform, all: show === 'failed' }, { sort, before, limit, since });
 }
 
-async function fileOf({ reader, clock }: SiteOptions, c: SiteContext): Promise<TestFileRecord> {
+async function fileOf(c: SiteContext, { clock }: SiteOptions): Promise<TestFileRecord> {
   const { name } = parseQuery(flapperFileQuery, c.req.query());
   const since = new Date(clock.now().getTime() - WEEKS_OF_FILE * 7 * DAY_MS);
-  const file = await reader.testFile(name, since, FAILURES_OF_FILE);
+  const file = await c.get('reader').testFile(name, since, FAILURES_OF_FILE);
   if (!file) throw new NotFound(flapperPageMessages.noSuchFile(name));
   return file;
 }
 
 /** Lists in repositories are known by what was judged with them: an entry that nothing failed for says nothing here. */
-const knownLately = (options: SiteOptions) =>
-  knownFor(options, { since: new Date(options.clock.now().getTime() - FLAPPED_DAYS * DAY_MS) });
+const knownLately = (c: SiteContext, { clock, knownFlappers }: SiteOptions) =>
+  knownFor(
+    { reader: c.get('reader'), knownFlappers },
+    { since: new Date(clock.now().getTime() - FLAPPED_DAYS * DAY_MS) },
+  );
 
-async function adviceOn({ reader, clock }: SiteOptions, known: readonly KnownFlapper[]): Promise<ListAdvice> {
+async function adviceOn(c: SiteContext, { clock }: SiteOptions, known: readonly KnownFlapper[]): Promise<ListAdvice> {
   const now = clock.now();
   const today = dayOf(now);
   const ago = (days: number) => new Date(now.getTime() - days * DAY_MS);
   const [flapped, record] = await Promise.all([
-    reader.recentFlaps(ago(FLAPPED_DAYS), MOST_FLAPPED),
-    reader.listRecord(
+    c.get('reader').recentFlaps(ago(FLAPPED_DAYS), MOST_FLAPPED),
+    c.get('reader').listRecord(
       known.map(({ name }) => name),
       ago(RAN_DAYS),
     ),

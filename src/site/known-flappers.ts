@@ -1,9 +1,10 @@
 import type { KnownFlapper } from '../core/flapper.ts';
+import type { TestsReader } from './reader-tests.ts';
 import type { SiteOptions } from './site.ts';
 
 /** The list of rcb.yaml, and what repositories' own lists said when failures were judged. */
 export async function knownFor(
-  { reader, knownFlappers = [] }: Pick<SiteOptions, 'reader' | 'knownFlappers'>,
+  { reader, knownFlappers = [] }: { reader: Pick<TestsReader, 'listedFlappers'> } & Pick<SiteOptions, 'knownFlappers'>,
   where: { runId: string } | { since: Date },
 ): Promise<KnownFlapper[]> {
   const isNamed = new Set(knownFlappers.map(identity));

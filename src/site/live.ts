@@ -22,6 +22,8 @@ export interface LiveOptions {
   pollMs?: number;
   /** Proxies cut connections that say nothing. */
   heartbeatMs?: number;
+  /** Then a stream ends, and its reader comes back and is asked anew who he is: what he may see can have changed. */
+  lifeMs?: number;
   maxReaders?: number;
 }
 
@@ -47,7 +49,7 @@ interface Told {
 }
 
 export function createLive(options: LiveOptions): Live {
-  const { reader, pollMs = 1_000, heartbeatMs = 20_000, maxReaders = 200 } = options;
+  const { reader, pollMs = 1_000, heartbeatMs = 20_000, lifeMs = 120_000, maxReaders = 200 } = options;
   const clients = new Set<Client>();
   let follow: { stop(): void; started: Promise<void> } | undefined;
 
@@ -141,7 +143,7 @@ export function createLive(options: LiveOptions): Live {
     readers: () => clients.size,
     open(since) {
       if (clients.size >= maxReaders) return undefined;
-      const client = newClient(() => leave(client));
+      const client = newClient(() => leave(client), lifeMs);
       clients.add(client);
       void catchUp(client, since);
       return client.stream;
@@ -156,10 +158,15 @@ interface Client {
   end(): void;
 }
 
-function newClient(onLeft: () => void): Client {
+function newClient(onGone: () => void, lifeMs: number): Client {
   let controller!: ReadableStreamDefaultController<Uint8Array>;
   let waiting: string[] | undefined = [];
   let hasLeft = false;
+  const life = setTimeout(() => end(), lifeMs).unref();
+  const onLeft = () => {
+    clearTimeout(life);
+    onGone();
+  };
   const stream = new ReadableStream<Uint8Array>(
     {
       start(given) {

@@ -8,28 +8,28 @@ import { MAX_LINE_BYTES, readWindow } from './log-window.ts';
 import { DEFAULT_COUNT, type JobView, jobPage } from './pages/job.ts';
 import { logLines } from './pages/log-lines.ts';
 import { gotoQuery, type LogQuery, logQuery, parseQuery } from './query.ts';
-import type { AttemptRow, JobRow, Reader, RunRow } from './reader.ts';
+import type { AttemptRow, JobRow, RunRow } from './reader.ts';
 import { NotFound, respond, rowId, SAFETY, type Show, type Site, type SiteContext, type SiteOptions } from './site.ts';
 
 /** The log of a job's attempt: as a page of lines, as the lines that came since, and as it is. */
 export function addLogs(site: Site, options: SiteOptions, show: Show): void {
-  const { reader, archive } = options;
+  const { archive } = options;
   const finder = createLogFinder(options.clock);
   site.get('/runs/:id/jobs/:job', async (c) => {
     const query = parseQuery(logQuery, c.req.query());
-    const found = await findAttempt(c, reader, query.attempt);
-    return respond(c, jobPage(show(c), await viewOf(found, query, options, finder, c.req.raw.signal)));
+    const found = await findAttempt(c, query.attempt);
+    return respond(c, jobPage(show(c), await viewOf(c, found, query, { archive, finder })));
   });
   site.get('/runs/:id/jobs/:job/goto', (c) => goTo(c, options, finder));
   site.get('/runs/:id/jobs/:job/lines', async (c) => {
     const query = parseQuery(logQuery, c.req.query());
-    const found = await findAttempt(c, reader, query.attempt);
+    const found = await findAttempt(c, query.attempt);
     const log = await openLog(found, archive);
     return c.json(await newLines(found, log, query, options.clock.now()));
   });
   site.get('/runs/:id/jobs/:job/log.txt', async (c) => {
     const query = parseQuery(logQuery, c.req.query());
-    const found = await findAttempt(c, reader, query.attempt);
+    const found = await findAttempt(c, query.attempt);
     const log = await openLog(found, archive);
     if (!log) throw noLog(found);
     const headers = rawHeaders(found, log);
@@ -45,8 +45,8 @@ export interface FoundAttempt {
   attempt?: AttemptRow;
 }
 
-export async function findAttempt(c: SiteContext, reader: Reader, wanted: number | undefined): Promise<FoundAttempt> {
-  const found = await reader.job(rowId(c.req.param('id')), rowId(c.req.param('job')));
+export async function findAttempt(c: SiteContext, wanted: number | undefined): Promise<FoundAttempt> {
+  const found = await c.get('reader').job(rowId(c.req.param('id')), rowId(c.req.param('job')));
   if (!found) throw new NotFound('This run has no such job, or it was removed.');
   const { attempts } = found.job;
   const attempt = wanted === undefined ? attempts[0] : attempts.find(({ number }) => number === wanted);
@@ -61,20 +61,19 @@ async function openLog({ attempt }: FoundAttempt, archive: Pick<Archive, 'readLo
 }
 
 async function viewOf(
+  c: SiteContext,
   asked: FoundAttempt,
   query: LogQuery,
-  { archive, reader }: SiteOptions,
-  finder: LogFinder,
-  signal: AbortSignal,
+  { archive, finder }: { archive: Pick<Archive, 'readLog'>; finder: LogFinder },
 ): Promise<JobView> {
   const { attempt } = asked;
   const log = await openLog(asked, archive);
   if (!log || !attempt || log.lines === 0) return { ...asked, query };
-  const place = { log, attemptId: attempt.id, signal };
+  const place = { log, attemptId: attempt.id, signal: c.req.raw.signal };
   const search = query.q === undefined ? undefined : await finder.search(place, query.q);
   // Whoever searches sees the first thing found.
   const line = query.line ?? (query.from === undefined ? lineOf(search) : undefined);
-  const [tests, overview] = await Promise.all([reader.failedTests(attempt.id), finder.overview(place)]);
+  const [tests, overview] = await Promise.all([c.get('reader').failedTests(attempt.id), finder.overview(place)]);
   const isFollowed = isGrowing(asked);
   return {
     ...asked,
@@ -94,11 +93,11 @@ const lineOf = (search: Scan | undefined) => {
 /** To the nearest line of a kind, and to the page again when there is none: a link that needs no script. */
 async function goTo(c: SiteContext, options: SiteOptions, finder: LogFinder): Promise<Response> {
   const { to, line, at, q, ...query } = parseQuery(gotoQuery, c.req.query());
-  const found = await findAttempt(c, options.reader, query.attempt);
+  const found = await findAttempt(c, query.attempt);
   const log = await openLog(found, options.archive);
   const { attempt } = found;
   if (!log || !attempt) throw noLog(found);
-  const known = await options.reader.failedTests(attempt.id);
+  const known = await c.get('reader').failedTests(attempt.id);
   const from = line?.from ?? 1;
   const place = { log, attemptId: attempt.id, signal: c.req.raw.signal };
   const { line: hit, looked } = await finder.near(place, { look: to, line: from, text: q, known });

@@ -73,8 +73,8 @@ export function addVisitors(site: Site, options: SiteOptions, login: Login | und
   });
 }
 
-/** They show nobody's name, and answer while the database does not. */
-const WITHOUT_VISITOR = /^\/(assets|api|archive|healthz|readyz|metrics)\b/;
+/** They show nothing of anybody, and answer while the database does not. */
+const WITHOUT_VISITOR = /^\/(assets|healthz|readyz|metrics)\b/;
 
 /** What a page knows of who reads it. */
 export function accountOf(c: SiteContext, { publicUrl, login, loginOff }: SiteOptions): Account | undefined {

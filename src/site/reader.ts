@@ -1,12 +1,21 @@
 import type { MergeDecision, MergeRequest } from '../core/merge-request.ts';
 import type { Progress, RunManifest, RunState, RunVerdict, Trigger, Verdict } from '../core/model.ts';
 import type { RunFlappers } from '../core/run-flappers.ts';
+import type { PrivateRepository, Sight } from '../core/sight.ts';
 import type { ButtonReader } from './reader-buttons.ts';
 import type { LogRows } from './reader-log.ts';
 import type { RunPageReader } from './reader-run.ts';
 import type { RunsReader } from './reader-runs.ts';
 import type { ServiceReader } from './reader-service.ts';
 import type { TestsReader } from './reader-tests.ts';
+
+/** PORT. What there is to be read depends on who reads. */
+export interface Readers {
+  /** What is of repositories that are hidden is not there: not in lists, not by its id, not by its sha256. */
+  seenBy(sight: Sight): Reader;
+  /** All there are. */
+  privates(): Promise<PrivateRepository[]>;
+}
 
 /**
  * PORT. What pages and JSON read of the store: plain rows, newest first, paged by key and never by offset.

@@ -26,8 +26,9 @@ import { type ServiceView, servicePage } from './pages/service.ts';
 import { TIMELINE_ROWS } from './pages/timeline.ts';
 import { factQuery, ledgerQuery, PERIOD_MS, type Period, parseQuery, runsQuery, totalsQuery } from './query.ts';
 import type { Reader } from './reader.ts';
+import { addSights } from './sights.ts';
 import { FOR_EVER, NotFound, respond, rowId, SAFETY, type Show, type Site, type SiteOptions } from './site.ts';
-import { addStacks } from './stack-routes.ts';
+import { addStacks, stacksOf } from './stack-routes.ts';
 
 export type { BackendState, Health } from './pages/service.ts';
 export type { Site, SiteOptions } from './site.ts';
@@ -47,6 +48,7 @@ export function createSite(options: SiteOptions): Site {
     protect(c.res.headers);
   });
   addVisitors(site, options, login);
+  addSights(site, options);
   addAssets(site, assets);
   addLogin(site, options, login);
   addButtons(site, options, login);
@@ -82,13 +84,13 @@ function protect(headers: Headers): void {
 
 function pageContexts(options: SiteOptions, assets: Assets): Show {
   const forge = forgeLinks(options.githubUrl);
-  const { version, demoUrl, stacks = [] } = options;
+  const { version, demoUrl } = options;
   return (c) => ({
     now: options.clock.now(),
     account: accountOf(c, options),
     version,
     demoUrl,
-    hasStacks: stacks.length > 0,
+    hasStacks: stacksOf(c, options).length > 0,
     forge,
     asset: (name: AssetName) => assets[name].path,
   });
@@ -107,8 +109,9 @@ function addAssets(site: Site, assets: Assets): void {
   );
 }
 
-function addRun(site: Site, { reader, archive, knownFlappers }: SiteOptions, show: Show): void {
+function addRun(site: Site, { archive, knownFlappers }: SiteOptions, show: Show): void {
   site.get('/runs/:id', async (c) => {
+    const reader = c.get('reader');
     const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
     const [others, wishes, timeline, failed, pressing, medians, beside] = await Promise.all([
@@ -127,8 +130,9 @@ function addRun(site: Site, { reader, archive, knownFlappers }: SiteOptions, sho
   });
 }
 
-function addLedger(site: Site, { reader, clock }: SiteOptions, show: Show): void {
+function addLedger(site: Site, { clock }: SiteOptions, show: Show): void {
   site.get('/ledger', async (c) => {
+    const reader = c.get('reader');
     const query = parseQuery(ledgerQuery, c.req.query());
     const { before, limit = FACTS_PER_PAGE, over = 'day', ...filter } = query;
     const noted = query.noted ?? (query.kind || query.subject ? 'shown' : 'hidden');
@@ -139,7 +143,7 @@ function addLedger(site: Site, { reader, clock }: SiteOptions, show: Show): void
   });
   site.get('/ledger/fact', async (c) => {
     const { key } = parseQuery(factQuery, c.req.query());
-    const fact = await reader.fact(key);
+    const fact = await c.get('reader').fact(key);
     if (!fact) throw new NotFound(`No fact has the key ${key}.`);
     return respond(c, factPage(show(c), fact));
   });
@@ -161,7 +165,7 @@ async function readWhole(reader: Reader, since: Date): Promise<LedgerWhole> {
 
 const DAY_MS = 86_400_000;
 
-async function readService({ reader, clock, limits, ...options }: SiteOptions): Promise<ServiceView> {
+async function readService(reader: Reader, { clock, limits, ...options }: SiteOptions): Promise<ServiceView> {
   const since = new Date(clock.now().getTime() - DAY_MS);
   const [health, backends, counts, waiting, installations, repositories, polls] = await Promise.all([
     options.health(),
@@ -187,7 +191,7 @@ async function readService({ reader, clock, limits, ...options }: SiteOptions): 
 
 function addService(site: Site, options: SiteOptions, show: Show): void {
   site.get('/service', async (c) => {
-    return respond(c, servicePage(show(c), await readService(options)));
+    return respond(c, servicePage(show(c), await readService(c.get('reader'), options)));
   });
   // Alive: it answers. Whether it can work is the other question: a restart mends no database that is away.
   site.get('/healthz', (c) => c.json({ ok: true, version: options.version }));
@@ -201,14 +205,15 @@ function addService(site: Site, options: SiteOptions, show: Show): void {
   });
 }
 
-function addApi(site: Site, { reader, publicUrl, clock, knownFlappers }: SiteOptions): void {
+function addApi(site: Site, { publicUrl, clock, knownFlappers }: SiteOptions): void {
   const base = publicUrl.replace(/\/+$/, '');
   site.get('/api/runs', async (c) => {
     const { before, limit = RUNS_PER_PAGE, ...filter } = parseQuery(runsQuery, c.req.query());
-    const { rows, next } = await reader.listRunDetails(filter, { before, limit });
+    const { rows, next } = await c.get('reader').listRunDetails(filter, { before, limit });
     return c.json({ runs: rows.map((run) => apiRun(run, base)), next });
   });
   site.get('/api/runs/:id', async (c) => {
+    const reader = c.get('reader');
     const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
     const known = await knownFor({ reader, knownFlappers }, { runId: run.id });
@@ -217,12 +222,12 @@ function addApi(site: Site, { reader, publicUrl, clock, knownFlappers }: SiteOpt
   });
   site.get('/api/ledger', async (c) => {
     const { before, limit = FACTS_PER_PAGE, over: _, ...filter } = parseQuery(ledgerQuery, c.req.query());
-    const { rows, next } = await reader.listFacts(filter, { before, limit });
+    const { rows, next } = await c.get('reader').listFacts(filter, { before, limit });
     return c.json({ facts: rows.map(apiFact), next });
   });
   site.get('/api/ledger/totals', async (c) => {
     const { over = 'day' } = parseQuery(totalsQuery, c.req.query());
     const since = sinceOf(over, clock);
-    return c.json(apiTotals(over, since, await reader.factTotals(since)));
+    return c.json(apiTotals(over, since, await c.get('reader').factTotals(since)));
   });
 }

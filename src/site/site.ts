@@ -5,16 +5,17 @@ import type { Clock } from '../clock.ts';
 import type { NewEvent } from '../core/event.ts';
 import type { KnownFlapper } from '../core/flapper.ts';
 import type { KnownLimits } from '../core/messages-ledger.ts';
+import type { Sight } from '../core/sight.ts';
 import type { Stack } from '../core/stack.ts';
 import type { Html, PageContext } from './html.ts';
 import type { LiveOptions } from './live.ts';
 import type { LoginOptions, Visitor } from './login.ts';
 import type { BackendState, Health } from './pages/service.ts';
-import type { Reader } from './reader.ts';
+import type { Reader, Readers } from './reader.ts';
 
 /** What the files of routes share: the site's parts, its headers, and how it answers. */
 export interface SiteOptions {
-  reader: Reader;
+  readers: Readers;
   archive: Pick<Archive, 'get' | 'stat' | 'readLog'>;
   /** Where others reach us, for the absolute URLs of the JSON. */
   publicUrl: string;
@@ -46,8 +47,16 @@ export interface SiteOptions {
 
 interface SiteEnv {
   Bindings: HttpBindings;
-  /** Who is logged in, if anybody. */
-  Variables: { visitor?: Visitor };
+  Variables: {
+    /** Who is logged in, if anybody. */
+    visitor?: Visitor;
+    /** What he may see; absent: that was not found out. */
+    sight?: Sight;
+    /** Reads what he may see. */
+    reader: Reader;
+    /** Reads what everybody may see. */
+    everybody: Reader;
+  };
 }
 
 /** Streams are written to node's response itself: serve it by `siteHandler`. */

@@ -1,5 +1,7 @@
+import { maySeeSubject, runOfSubject, type Sight, seesAll } from '../core/sight.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { FactDetails, FactFilter, FactRow, FactTotals, Lag, Listed, Page } from '../site/reader.ts';
+import { seenAmong } from './sight-sql.ts';
 
 /** The ledger's facts, as the site reads them. */
 
@@ -28,11 +30,29 @@ type StoredFact = Prisma.EventGetPayload<{ select: typeof FACT }>;
 
 const maybe = <T>(value: T | null): T | undefined => value ?? undefined;
 
+/** Somebody from whom much is hidden gets shorter pages, instead of one that looks for ever. */
+const MOST_LOOKS = 10;
+
 export async function listFacts(
   prisma: PrismaClient,
+  sight: Sight,
   filter: FactFilter,
   { before, limit }: Page,
 ): Promise<Listed<FactRow>> {
+  const rows: FactRow[] = [];
+  let next = before;
+  for (let looks = 0; looks < MOST_LOOKS; looks += 1) {
+    const found = await nextFacts(prisma, filter, { before: next, limit });
+    const seen = await seenFacts(prisma, sight, found.rows);
+    const shown = seen.slice(0, limit - rows.length);
+    rows.push(...shown);
+    next = shown.length < seen.length ? shown.at(-1)!.id : found.next;
+    if (next === undefined || rows.length === limit) break;
+  }
+  return next === undefined ? { rows } : { rows, next };
+}
+
+async function nextFacts(prisma: PrismaClient, filter: FactFilter, { before, limit }: Page): Promise<Listed<FactRow>> {
   const found = await prisma.event.findMany({
     where: { AND: [before === undefined ? {} : { id: { lt: before } }, ...factsWhere(filter)] },
     orderBy: { id: 'desc' },
@@ -42,6 +62,16 @@ export async function listFacts(
   });
   const rows = found.slice(0, limit).map(factRow);
   return found.length > limit ? { rows, next: rows.at(-1)?.id } : { rows };
+}
+
+async function seenFacts<T extends { subject: string }>(prisma: PrismaClient, sight: Sight, facts: T[]): Promise<T[]> {
+  if (seesAll(sight)) return facts;
+  const runs = await seenAmong(
+    prisma,
+    sight,
+    facts.flatMap(({ subject }) => runOfSubject(subject) ?? []),
+  );
+  return facts.filter(({ subject }) => maySeeSubject(sight, subject, (runId) => runs.has(runId)));
 }
 
 function factsWhere({ subject, state, kind, told, noted }: FactFilter): Prisma.EventWhereInput[] {
@@ -80,12 +110,12 @@ function factRow(fact: StoredFact): FactRow {
   };
 }
 
-export async function readFact(prisma: PrismaClient, key: string): Promise<FactDetails | undefined> {
+export async function readFact(prisma: PrismaClient, sight: Sight, key: string): Promise<FactDetails | undefined> {
   const fact = await prisma.event.findUnique({
     where: { key },
     include: { sightings: { orderBy: { at: 'asc' }, take: 200 } },
   });
-  if (!fact) return undefined;
+  if (!fact || (await seenFacts(prisma, sight, [fact])).length === 0) return undefined;
   return {
     ...factRow(fact),
     payload: maybe(fact.payload),

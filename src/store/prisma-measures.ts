@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CATCH_UP_LANE } from '../core/effect.ts';
 import { pollCursorName, TROUBLE_CURSOR } from '../core/poll.ts';
+import { hiddenKeys, type Sight } from '../core/sight.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Measures, PollRow, Polls, QueueCounts, Waiting } from '../site/reader.ts';
 import type { PollTroubleRow } from '../site/reader-service.ts';
@@ -9,7 +10,7 @@ import { readFactTotals } from './prisma-ledger.ts';
 const HOUR_MS = 3_600_000;
 
 /** What the metrics say of the database, in a handful of queries that the indexes answer. */
-export async function readMeasures(prisma: PrismaClient, now: Date): Promise<Measures> {
+export async function readMeasures(prisma: PrismaClient, sight: Sight, now: Date): Promise<Measures> {
   const queue = await prisma.$queryRaw<{ table: string; state: string; kind: string; rows: bigint }[]>`
     SELECT 'event' AS "table", state, kind, count(*) AS rows FROM event
       WHERE state IN ('pending', 'running', 'parked') GROUP BY state, kind
@@ -24,7 +25,7 @@ export async function readMeasures(prisma: PrismaClient, now: Date): Promise<Mea
     SELECT split_part(lane, ':', 1) AS lane, state, count(*) AS rows FROM effect
       WHERE state IN ('pending', 'running') GROUP BY 1, 2`;
   const builds = await prisma.build.groupBy({ by: ['backend', 'state'], _count: true });
-  const [{ repositories }, troubles] = await Promise.all([readPolls(prisma), readPollTroubles(prisma)]);
+  const [{ repositories }, troubles] = await Promise.all([readPolls(prisma, sight), readPollTroubles(prisma)]);
   return {
     queue: queue.map(({ table, state, kind, rows }) => ({ table, state, kind, rows: Number(rows) })),
     oldestSeconds: Math.max(0, waiting?.oldest ?? 0),
@@ -69,10 +70,9 @@ export async function readWaiting(prisma: PrismaClient, now: Date): Promise<Wait
 const LISTED = 500;
 const DELIVERIES = 'deliveries';
 
-export async function readPolls(prisma: PrismaClient): Promise<Polls> {
+export async function readPolls(prisma: PrismaClient, sight: Sight): Promise<Polls> {
   const watched = await prisma.repository.findMany({
-    // A private repository's very name is not for everybody.
-    where: { state: 'watched', private: false },
+    where: { state: 'watched', key: { notIn: hiddenKeys(sight) } },
     orderBy: { name: 'asc' },
     take: LISTED,
     select: { key: true, name: true, installation: true },

@@ -1,11 +1,12 @@
 import type { RunVerdict } from '../core/model.ts';
+import { hiddenKeys, type Sight } from '../core/sight.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import type { Page } from '../site/reader.ts';
 import type { BranchState } from '../site/reader-runs.ts';
+import { andSeenRuns, seenAmong } from './sight-sql.ts';
 
 /** What became of branches: the default ones of a stack, the failures on them, and the state of a single one. */
 
-const PUBLIC = Prisma.sql`NOT private AND default_branch IS NOT NULL`;
 const VERDICTS = ['passed', 'failed', 'error'] as const;
 
 /**
@@ -14,6 +15,7 @@ const VERDICTS = ['passed', 'failed', 'error'] as const;
  */
 async function newestOfBranches(
   prisma: PrismaClient,
+  sight: Sight,
   repositories: Prisma.Sql,
   condition: Prisma.Sql,
   limit: number,
@@ -22,10 +24,10 @@ async function newestOfBranches(
     SELECT newest.id FROM repository
     CROSS JOIN LATERAL (
       SELECT run.id FROM run
-      WHERE run.subject = 'branch:' || repository.key || ':refs/heads/' || repository.default_branch AND ${condition}
+      WHERE run.subject = 'branch:' || repository.key || ':refs/heads/' || repository.default_branch AND ${condition} ${andSeenRuns(sight)}
       ORDER BY run.id DESC LIMIT ${limit}
     ) AS newest
-    WHERE ${repositories} AND ${PUBLIC}
+    WHERE ${repositories} AND default_branch IS NOT NULL
     ORDER BY newest.id DESC LIMIT ${limit}`;
   return rows.map(({ id }) => id);
 }
@@ -35,26 +37,31 @@ const named = (repositories: readonly string[]): Prisma.Sql =>
 
 export async function listDefaultBranchRunIds(
   prisma: PrismaClient,
+  sight: Sight,
   repositories: readonly string[],
   { before, limit }: Page,
 ): Promise<string[]> {
   if (repositories.length === 0) return [];
   const older = before === undefined ? Prisma.empty : Prisma.sql`AND run.id < ${before}`;
-  return newestOfBranches(prisma, named(repositories), Prisma.sql`run.kind = 'commit' ${older}`, limit);
+  return newestOfBranches(prisma, sight, named(repositories), Prisma.sql`run.kind = 'commit' ${older}`, limit);
 }
 
 /** One for each repository that has any. */
-export async function listNewestVerdictIds(prisma: PrismaClient, repositories: readonly string[]): Promise<string[]> {
+export async function listNewestVerdictIds(
+  prisma: PrismaClient,
+  sight: Sight,
+  repositories: readonly string[],
+): Promise<string[]> {
   if (repositories.length === 0) return [];
   const rows = await prisma.$queryRaw<{ id: string }[]>`
     SELECT newest.id FROM repository
     CROSS JOIN LATERAL (
       SELECT run.id FROM run
       WHERE run.subject = 'branch:' || repository.key || ':refs/heads/' || repository.default_branch
-        AND run.kind = 'commit' AND run.verdict IN (${Prisma.join(VERDICTS)})
+        AND run.kind = 'commit' AND run.verdict IN (${Prisma.join(VERDICTS)}) ${andSeenRuns(sight)}
       ORDER BY run.id DESC LIMIT 1
     ) AS newest
-    WHERE ${named(repositories)} AND ${PUBLIC}`;
+    WHERE ${named(repositories)} AND default_branch IS NOT NULL`;
   return rows.map(({ id }) => id);
 }
 
@@ -63,10 +70,12 @@ const FAILED = Prisma.sql`run.kind = 'commit' AND run.verdict IN ('failed', 'err
 
 export async function listFailureIds(
   prisma: PrismaClient,
+  sight: Sight,
   repository: string | undefined,
   limit: number,
 ): Promise<string[]> {
-  return newestOfBranches(prisma, repository === undefined ? Prisma.sql`true` : named([repository]), FAILED, limit);
+  const of = repository === undefined ? Prisma.sql`true` : named([repository]);
+  return newestOfBranches(prisma, sight, of, FAILED, limit);
 }
 
 /** A branch's newest runs may all be superseded by a flood of pushes: further back nobody looks. */
@@ -74,21 +83,32 @@ const LOOKED_BACK = 100;
 
 export async function readBranchState(
   prisma: PrismaClient,
+  sight: Sight,
   name: string,
   asked?: string,
 ): Promise<BranchState | undefined> {
   const repository = await prisma.repository.findFirst({
-    where: { name: { equals: name, mode: 'insensitive' }, private: false, state: { not: 'removed' } },
+    where: {
+      key: { notIn: hiddenKeys(sight) },
+      name: { equals: name, mode: 'insensitive' },
+      state: { not: 'removed' },
+    },
     orderBy: { updatedAt: 'desc' },
   });
   const branch = asked ?? repository?.defaultBranch;
   if (!repository || !branch) return undefined;
-  const runs = await prisma.run.findMany({
+  const found = await prisma.run.findMany({
     where: { subject: `branch:${repository.key}:refs/heads/${branch}` },
     orderBy: { id: 'desc' },
     take: LOOKED_BACK,
-    select: { state: true, verdict: true },
+    select: { id: true, state: true, verdict: true },
   });
+  const seen = await seenAmong(
+    prisma,
+    sight,
+    found.map(({ id }) => id),
+  );
+  const runs = found.filter(({ id }) => seen.has(id));
   if (runs.length === 0) return undefined;
   const newest = runs.find(({ verdict }) => isTold(verdict));
   return {

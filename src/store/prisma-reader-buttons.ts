@@ -1,15 +1,22 @@
 import { type Press, pressCommands } from '../core/button.ts';
 import { targetOf } from '../core/effect.ts';
 import type { EventOf } from '../core/event.ts';
+import type { Sight } from '../core/sight.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Pressing, ShownPress } from '../site/reader-buttons.ts';
 import { pressOf } from './press-rows.ts';
+import { isSeen } from './sight-sql.ts';
 
 /** What the buttons of a run's page need: four looks at indexes, and a fifth while an answer is awaited. */
-export async function readPressing(prisma: PrismaClient, runId: string, most: number): Promise<Pressing | undefined> {
+export async function readPressing(
+  prisma: PrismaClient,
+  sight: Sight,
+  runId: string,
+  most: number,
+): Promise<Pressing | undefined> {
   const select = { repositoryKey: true, repository: true, installation: true, subject: true } as const;
   const run = await prisma.run.findUnique({ where: { id: runId }, select });
-  if (!run) return undefined;
+  if (!run || !(await isSeen(prisma, sight, runId))) return undefined;
   const { subject, installation, repositoryKey: key, repository: name } = run;
   const newest = await prisma.run.findFirst({ where: { subject }, orderBy: { id: 'desc' }, select: { id: true } });
   const rows = await prisma.press.findMany({

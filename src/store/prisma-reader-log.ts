@@ -1,9 +1,11 @@
 import { branchSubject } from '../core/event.ts';
 import type { MarkedLine } from '../core/log-line.ts';
+import type { Sight } from '../core/sight.ts';
 import type { OtherFailure, TestFile } from '../core/testlog.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { JobRow, RunRow } from '../site/reader.ts';
 import type { GreenJob } from '../site/reader-log.ts';
+import { seenAmong } from './sight-sql.ts';
 
 /** Of how many runs of each source a job that passed is looked for: who compares with older ones compares with history. */
 const LOOKED_AT = 100;
@@ -14,6 +16,7 @@ const LOOKED_AT = 100;
  */
 export async function findGreen(
   prisma: PrismaClient,
+  sight: Sight,
   runId: string,
   jobName: string,
 ): Promise<{ runId: string; jobId: string } | undefined> {
@@ -37,7 +40,13 @@ export async function findGreen(
     where: { name: jobName, verdict: 'passed', build: { runId: { in: before.flat().map(({ id }) => id) } } },
     select: { id: true, build: { select: { runId: true } } },
   });
-  const newest = jobs.toSorted((one, other) => (one.build.runId < other.build.runId ? 1 : -1))[0];
+  const seen = await seenAmong(
+    prisma,
+    sight,
+    jobs.map(({ build }) => build.runId),
+  );
+  const green = jobs.filter(({ build }) => seen.has(build.runId));
+  const newest = green.toSorted((one, other) => (one.build.runId < other.build.runId ? 1 : -1))[0];
   return newest && { runId: newest.build.runId, jobId: newest.id };
 }
 

@@ -1,11 +1,13 @@
 import type { RunState, RunVerdict, Trigger } from '../core/model.ts';
+import type { Sight } from '../core/sight.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type { RunRow } from '../site/reader.ts';
 import type { JobMedian, NeighbourRun, Neighbours, RunPageReader } from '../site/reader-run.ts';
+import { seenAmong } from './sight-sql.ts';
 
-export const runPageReader = (prisma: PrismaClient): RunPageReader => ({
+export const runPageReader = (prisma: PrismaClient, sight: Sight): RunPageReader => ({
   medians: (run) => readMedians(prisma, run),
-  neighbours: (run) => readNeighbours(prisma, run),
+  neighbours: (run) => readNeighbours(prisma, sight, run),
 });
 
 /** Of so many runs durations are taken: enough for a median, and few enough for a page. */
@@ -41,6 +43,7 @@ const MOST_READ = 50;
 
 async function readNeighbours(
   prisma: PrismaClient,
+  sight: Sight,
   { id, subject, sha }: Pick<RunRow, 'id' | 'subject' | 'sha'>,
 ): Promise<Neighbours> {
   const [earlier, later, sameCommit] = await Promise.all([
@@ -53,10 +56,19 @@ async function readNeighbours(
       select: { ...NEIGHBOUR, subject: true },
     }),
   ]);
+  const beside = [earlier, later].filter((run) => run !== null);
+  const seen = await seenAmong(
+    prisma,
+    sight,
+    [...beside, ...sameCommit].map((run) => run.id),
+  );
   return {
-    earlier: earlier ? neighbour(earlier) : undefined,
-    later: later ? neighbour(later) : undefined,
-    sameCommit: newestOfEach(sameCommit).slice(0, MOST_OF_COMMIT).map(neighbour),
+    earlier: earlier && seen.has(earlier.id) ? neighbour(earlier) : undefined,
+    later: later && seen.has(later.id) ? neighbour(later) : undefined,
+    // A commit may be in a private repository, too.
+    sameCommit: newestOfEach(sameCommit.filter((run) => seen.has(run.id)))
+      .slice(0, MOST_OF_COMMIT)
+      .map(neighbour),
   };
 }
 

@@ -1,19 +1,23 @@
+import type { Sight } from '../core/sight.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import type { Page, RunFilter } from '../site/reader.ts';
 import type { RunChange } from '../site/reader-runs.ts';
+import { seenRuns } from './sight-sql.ts';
 
 /**
  * Which runs a list shows. Every condition has an index that also gives the order (migration runs_list); words and the
  * start of a sha are looked up in two indexes at once.
  */
-export async function listRunIds(prisma: PrismaClient, filter: RunFilter, page: Page): Promise<string[]> {
+export async function listRunIds(prisma: PrismaClient, sight: Sight, filter: RunFilter, page: Page): Promise<string[]> {
   const before = page.before === undefined ? [] : [Prisma.sql`run.id < ${page.before}`];
-  const conditions = [...before, ...conditionsOf(filter)];
-  const where = conditions.length > 0 ? Prisma.sql`WHERE ${Prisma.join(conditions, ' AND ')}` : Prisma.empty;
+  const where = whereAll([...before, ...conditionsOf(filter), ...seenRuns(sight)]);
   const rows = await prisma.$queryRaw<{ id: string }[]>`
     SELECT run.id FROM run ${where} ORDER BY run.id DESC LIMIT ${page.limit}`;
   return rows.map(({ id }) => id);
 }
+
+const whereAll = (conditions: Prisma.Sql[]): Prisma.Sql =>
+  conditions.length > 0 ? Prisma.sql`WHERE ${Prisma.join(conditions, ' AND ')}` : Prisma.empty;
 
 function conditionsOf(filter: RunFilter): Prisma.Sql[] {
   const { repository, number, sha, state, verdict, ref, author, backend, text } = filter;
@@ -77,10 +81,12 @@ export async function readLastChange(prisma: PrismaClient): Promise<Date | undef
   return last?.changedAt;
 }
 
-export const listChanges = (prisma: PrismaClient, since: Date, limit: number): Promise<RunChange[]> =>
-  prisma.run.findMany({
-    where: { changedAt: { gt: since } },
-    orderBy: { changedAt: 'asc' },
-    take: limit,
-    select: { id: true, changedAt: true },
-  });
+export const listChanges = (
+  prisma: PrismaClient,
+  sight: Sight,
+  since: Date,
+  limit: number,
+): Promise<RunChange[]> => prisma.$queryRaw`
+  SELECT run.id, run.changed_at AS "changedAt" FROM run
+  ${whereAll([Prisma.sql`run.changed_at > ${since}`, ...seenRuns(sight)])}
+  ORDER BY run.changed_at LIMIT ${limit}`;

@@ -1,7 +1,8 @@
 import { z } from 'zod';
 import type { Clock } from '../clock.ts';
 import { RETENTION_CURSOR } from '../core/retention.ts';
-import type { PrismaClient } from '../generated/prisma/client.ts';
+import type { Sight } from '../core/sight.ts';
+import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import {
   type BackendMeasures,
   type HeldRun,
@@ -11,12 +12,13 @@ import {
   type ServiceReader,
 } from '../site/reader-service.ts';
 import { readPollTroubles, STARTED_AFTER_MS } from './prisma-measures.ts';
+import { andSeenRuns, seenRuns } from './sight-sql.ts';
 
 /** What the service page reads. Each query is bounded by the newest builds, or by what waits. */
 
-export const serviceReader = (prisma: PrismaClient, clock: Clock): ServiceReader => ({
-  backendMeasures: (since) => readBackendMeasures(prisma, since),
-  heldRuns: (limit) => readHeldRuns(prisma, clock.now(), limit),
+export const serviceReader = (prisma: PrismaClient, sight: Sight, clock: Clock): ServiceReader => ({
+  backendMeasures: (since) => readBackendMeasures(prisma, sight, since),
+  heldRuns: (limit) => readHeldRuns(prisma, sight, clock.now(), limit),
   rests: (limit) => readRests(prisma, clock.now(), limit),
   pollTroubles: () => readPollTroubles(prisma),
   retention: () => readRetention(prisma),
@@ -25,11 +27,15 @@ export const serviceReader = (prisma: PrismaClient, clock: Clock): ServiceReader
 /** The newest events of so many builds of a back-end tell when it answered last. */
 const ASKED_BUILDS = 10;
 
-async function readBackendMeasures(prisma: PrismaClient, since: Date): Promise<Map<string, BackendMeasures>> {
+async function readBackendMeasures(
+  prisma: PrismaClient,
+  sight: Sight,
+  since: Date,
+): Promise<Map<string, BackendMeasures>> {
   const [builds, answers, effects] = await Promise.all([
     readBuilds(prisma, since),
     readAnswers(prisma),
-    readNextLooks(prisma),
+    readNextLooks(prisma, sight),
   ]);
   const measures = new Map<string, BackendMeasures>();
   const of = (backend: string) => {
@@ -98,17 +104,19 @@ interface NextLook {
   tries: number | null;
 }
 
-/** Effects name a back-end, or a build of it. */
-const readNextLooks = (prisma: PrismaClient) => prisma.$queryRaw<NextLook[]>`
+/** Effects name a back-end, or a build of it. What failed may name what a hidden run is of. */
+const readNextLooks = (prisma: PrismaClient, sight: Sight) => prisma.$queryRaw<NextLook[]>`
   SELECT backend, min(due_at) AS next, count(*) FILTER (WHERE kind = 'build.start') AS waiting,
     (array_agg(error ORDER BY due_at) FILTER (WHERE error IS NOT NULL))[1] AS why,
     max(tries) FILTER (WHERE error IS NOT NULL) AS tries
   FROM (
     SELECT COALESCE(effect.payload->>'backend', build.backend) AS backend,
-      effect.kind, effect.due_at, effect.error, effect.tries
-    FROM effect LEFT JOIN build ON build.id = effect.payload->>'buildId'
+      effect.kind, effect.due_at, effect.tries, CASE WHEN ${seenOf(sight)} THEN effect.error END AS error
+    FROM effect LEFT JOIN build ON build.id = effect.payload->>'buildId' LEFT JOIN run ON run.id = build.run_id
     WHERE effect.state IN ('pending', 'running') AND effect.kind LIKE 'build.%') AS looks
   WHERE backend IS NOT NULL GROUP BY backend`;
+
+const seenOf = (sight: Sight): Prisma.Sql => Prisma.join([Prisma.sql`true`, ...seenRuns(sight)], ' AND ');
 
 interface StoredHeld {
   run_id: string;
@@ -120,7 +128,7 @@ interface StoredHeld {
 }
 
 /** Builds that may not start yet, and runs that wait for a word. */
-async function readHeldRuns(prisma: PrismaClient, now: Date, limit: number): Promise<HeldRun[]> {
+async function readHeldRuns(prisma: PrismaClient, sight: Sight, now: Date, limit: number): Promise<HeldRun[]> {
   const longSince = new Date(now.getTime() - STARTED_AFTER_MS);
   const rows = await prisma.$queryRaw<StoredHeld[]>`
     SELECT run.id AS run_id, title, repository, held.backend, COALESCE(held.error, run.why) AS why, held.since
@@ -129,8 +137,9 @@ async function readHeldRuns(prisma: PrismaClient, now: Date, limit: number): Pro
       FROM effect JOIN build ON build.id = effect.payload->>'buildId'
       WHERE effect.state = 'pending' AND effect.kind = 'build.start' AND effect.created_at < ${longSince}
       UNION ALL (
-        SELECT id, NULL, NULL, created_at FROM run WHERE state = 'waiting' ORDER BY id DESC LIMIT ${limit})
-    ) AS held JOIN run ON run.id = held.run_id
+        SELECT id, NULL, NULL, created_at FROM run WHERE state = 'waiting' ${andSeenRuns(sight)}
+        ORDER BY id DESC LIMIT ${limit})
+    ) AS held JOIN run ON run.id = held.run_id ${andSeenRuns(sight)}
     ORDER BY held.since LIMIT ${limit}`;
   return rows.map(({ run_id, title, repository, backend, why, since }) => ({
     ...{ runId: run_id, title, repository, since },

@@ -1,16 +1,17 @@
 import type { Clock } from '../clock.ts';
 import type { Progress, RunManifest, RunState, RunVerdict, Trigger, Verdict } from '../core/model.ts';
 import type { RunFlappers } from '../core/run-flappers.ts';
+import { EVERYTHING, hiddenKeys, type Sight } from '../core/sight.ts';
 import type { Prisma, PrismaClient } from '../generated/prisma/client.ts';
 import type {
   AttemptRow,
   BuildRow,
-  EffectRow,
   JobRow,
   LinkedRun,
   Listed,
   Page,
   Reader,
+  Readers,
   RunDetails,
   RunFilter,
   RunRow,
@@ -19,6 +20,7 @@ import type {
 import type { StackRun } from '../site/reader-runs.ts';
 import { listFacts, readFact, readFactTotals } from './prisma-ledger.ts';
 import { readCounts, readMeasures, readPolls, readWaiting } from './prisma-measures.ts';
+import { artifactBySha256, sourceByArchive } from './prisma-reader-archive.ts';
 import {
   listDefaultBranchRunIds,
   listFailureIds,
@@ -26,6 +28,7 @@ import {
   readBranchState,
 } from './prisma-reader-branches.ts';
 import { readPressing } from './prisma-reader-buttons.ts';
+import { listEffects } from './prisma-reader-effects.ts';
 import { readFailures } from './prisma-reader-failures.ts';
 import { listFlappers, listRecord, readTestFile, recentFlaps } from './prisma-reader-flappers.ts';
 import { readListed } from './prisma-reader-listed.ts';
@@ -35,50 +38,52 @@ import { countJobsOf, listBackendNames, listChanges, listRunIds, readLastChange 
 import { serviceReader } from './prisma-reader-service.ts';
 import { readTimeline } from './prisma-reader-timeline.ts';
 import { listMergeWishes } from './prisma-reader-wishes.ts';
+import { isSeen, seenAmong } from './sight-sql.ts';
 
 /**
  * What the site reads, from the database. Lists are paged by key, and a page costs a fixed number of queries, however
  * many rows it has. What hangs below a run is bounded: a run with more jobs than that is not readable anyway.
  */
-export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
+export function createPrismaReader(prisma: PrismaClient, clock: Clock, sight: Sight = EVERYTHING): Reader {
   return {
-    ...runPageReader(prisma),
-    ...serviceReader(prisma, clock),
-    listRuns: (filter, page) => listRuns(prisma, filter, page),
-    listRunDetails: (filter, page) => listRunDetails(prisma, filter, page),
-    run: (id) => readRun(prisma, id),
-    runsOfSubject: async (subject, limit) =>
-      withJobCounts(prisma, await prisma.run.findMany({ where: { subject }, orderBy: { id: 'desc' }, take: limit })),
+    ...runPageReader(prisma, sight),
+    ...serviceReader(prisma, sight, clock),
+    listRuns: (filter, page) => listRuns(prisma, sight, filter, page),
+    listRunDetails: (filter, page) => listRunDetails(prisma, sight, filter, page),
+    run: (id) => readRun(prisma, sight, id),
+    runsOfSubject: (subject, limit) => runsOfSubject(prisma, sight, subject, limit),
     timeline: (run, limit) => readTimeline(prisma, run, limit),
-    pressing: (runId, most) => readPressing(prisma, runId, most),
+    pressing: (runId, most) => readPressing(prisma, sight, runId, most),
     mergeWishes: (subject, limit) => listMergeWishes(prisma, subject, limit),
-    job: (runId, jobId) => readJob(prisma, runId, jobId),
+    job: (runId, jobId) => readJob(prisma, sight, runId, jobId),
     lastGreen: async (runId, jobName) => {
-      const found = await findGreen(prisma, runId, jobName);
-      return found && greenJob(await readJob(prisma, found.runId, found.jobId));
+      const found = await findGreen(prisma, sight, runId, jobName);
+      return found && greenJob(await readJob(prisma, sight, found.runId, found.jobId));
     },
     failedTests: (attemptId) => failedTests(prisma, attemptId),
-    sourceByArchive: (sha256) => sourceByArchive(prisma, sha256),
-    artifactBySha256: (sha256) => artifactBySha256(prisma, sha256),
-    listFacts: (filter, page) => listFacts(prisma, filter, page),
-    fact: (key) => readFact(prisma, key),
-    listEffects: (state, limit) => listEffects(prisma, state, limit),
-    repositories: () => listRepositories(prisma),
+    sourceByArchive: (sha256) => sourceByArchive(prisma, sight, sha256),
+    artifactBySha256: (sha256) => artifactBySha256(prisma, sight, sha256),
+    listFacts: (filter, page) => listFacts(prisma, sight, filter, page),
+    fact: (key) => readFact(prisma, sight, key),
+    listEffects: (state, limit) => listEffects(prisma, sight, state, limit),
+    repositories: () => listRepositories(prisma, sight),
     installations: () =>
       prisma.installation.findMany({ orderBy: { account: 'asc' }, take: LISTED, select: INSTALLATION }),
     counts: () => readCounts(prisma, clock.now()),
     factTotals: (since) => readFactTotals(prisma, since),
     waiting: () => readWaiting(prisma, clock.now()),
-    polls: () => readPolls(prisma),
-    measures: () => readMeasures(prisma, clock.now()),
+    polls: () => readPolls(prisma, sight),
+    measures: () => readMeasures(prisma, sight, clock.now()),
     backendNames: () => listBackendNames(prisma),
     lastChange: () => readLastChange(prisma),
-    changesSince: (since, limit) => listChanges(prisma, since, limit),
-    runRows: (ids) => runRows(prisma, ids),
-    defaultBranchRuns: (repositories, page) => listStackRuns(prisma, repositories, page),
-    newestVerdicts: async (repositories) => runRows(prisma, await listNewestVerdictIds(prisma, repositories)),
-    branchState: (repository, branch) => readBranchState(prisma, repository, branch),
-    failures: async (repository, limit) => runRows(prisma, await listFailureIds(prisma, repository, limit)),
+    changesSince: (since, limit) => listChanges(prisma, sight, since, limit),
+    runRows: (ids) => runRows(prisma, sight, ids),
+    defaultBranchRuns: (repositories, page) => listStackRuns(prisma, sight, repositories, page),
+    newestVerdicts: async (repositories) =>
+      runRows(prisma, sight, await listNewestVerdictIds(prisma, sight, repositories)),
+    branchState: (repository, branch) => readBranchState(prisma, sight, repository, branch),
+    failures: async (repository, limit) =>
+      runRows(prisma, sight, await listFailureIds(prisma, sight, repository, limit)),
     listFlappers: (filter, page) => listFlappers(prisma, filter, page),
     testFile: (name, since, failures) => readTestFile(prisma, name, since, failures),
     recentFlaps: (since, limit) => recentFlaps(prisma, since, limit),
@@ -87,6 +92,15 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock): Reader {
     failuresOf: (run) => readFailures(prisma, run),
   };
 }
+
+export const createPrismaReaders = (prisma: PrismaClient, clock: Clock): Readers => ({
+  privates: async () => {
+    const select = { key: true, name: true, installation: true } as const;
+    const rows = await prisma.repository.findMany({ where: { private: true }, select });
+    return rows.map(({ installation, ...repository }) => ({ ...repository, ...(installation && { installation }) }));
+  },
+  seenBy: (sight) => createPrismaReader(prisma, clock, sight),
+});
 
 const LISTED = 500;
 const INSTALLATION = { key: true, account: true, state: true, served: true } as const;
@@ -115,19 +129,24 @@ type StoredAttempt = StoredJob['attempts'][number];
 
 const maybe = <T>(value: T | null): T | undefined => value ?? undefined;
 
-async function listRuns(prisma: PrismaClient, filter: RunFilter, page: Page): Promise<Listed<RunRow>> {
-  const { ids, next } = await pageOfRuns(prisma, filter, page);
-  return { rows: await runRows(prisma, ids), next };
+async function listRuns(prisma: PrismaClient, sight: Sight, filter: RunFilter, page: Page): Promise<Listed<RunRow>> {
+  const { ids, next } = await pageOfRuns(prisma, sight, filter, page);
+  return { rows: await runRows(prisma, sight, ids), next };
 }
 
-async function listRunDetails(prisma: PrismaClient, filter: RunFilter, page: Page): Promise<Listed<RunDetails>> {
-  const { ids, next } = await pageOfRuns(prisma, filter, page);
+async function listRunDetails(
+  prisma: PrismaClient,
+  sight: Sight,
+  filter: RunFilter,
+  page: Page,
+): Promise<Listed<RunDetails>> {
+  const { ids, next } = await pageOfRuns(prisma, sight, filter, page);
   const found = await prisma.run.findMany({ where: { id: { in: ids } }, orderBy: NEWEST_FIRST, include: BELOW_RUN });
   return { rows: found.map(runDetails), next };
 }
 
-const pageOfRuns = async (prisma: PrismaClient, filter: RunFilter, { before, limit }: Page) =>
-  pageOf(await listRunIds(prisma, filter, { before, limit: limit + 1 }), limit);
+const pageOfRuns = async (prisma: PrismaClient, sight: Sight, filter: RunFilter, { before, limit }: Page) =>
+  pageOf(await listRunIds(prisma, sight, filter, { before, limit: limit + 1 }), limit);
 
 /** One row more than asked tells whether there is a next page. */
 function pageOf(found: string[], limit: number): { ids: string[]; next?: string } {
@@ -139,14 +158,15 @@ const NEWEST_FIRST = { id: 'desc' } as const;
 
 async function listStackRuns(
   prisma: PrismaClient,
+  sight: Sight,
   repositories: readonly string[],
   page: Page,
 ): Promise<Listed<StackRun>> {
   const { ids, next } = pageOf(
-    await listDefaultBranchRunIds(prisma, repositories, { ...page, limit: page.limit + 1 }),
+    await listDefaultBranchRunIds(prisma, sight, repositories, { ...page, limit: page.limit + 1 }),
     page.limit,
   );
-  const rows = await runRows(prisma, ids);
+  const rows = await runRows(prisma, sight, ids);
   const sources = await prisma.source.findMany({
     where: { runId: { in: ids } },
     orderBy: { id: 'asc' },
@@ -160,8 +180,23 @@ async function listStackRuns(
 
 const TESTED = { id: true, runId: true, repository: true, sha: true, version: true, changed: true, why: true } as const;
 
-async function runRows(prisma: PrismaClient, ids: string[]): Promise<RunRow[]> {
+async function runRows(prisma: PrismaClient, sight: Sight, asked: string[]): Promise<RunRow[]> {
+  const ids = [...(await seenAmong(prisma, sight, asked))];
   return withJobCounts(prisma, await prisma.run.findMany({ where: { id: { in: ids } }, orderBy: NEWEST_FIRST }));
+}
+
+async function runsOfSubject(prisma: PrismaClient, sight: Sight, subject: string, limit: number): Promise<RunRow[]> {
+  const newest = await prisma.run.findMany({
+    where: { subject },
+    orderBy: NEWEST_FIRST,
+    take: limit,
+    select: { id: true },
+  });
+  return runRows(
+    prisma,
+    sight,
+    newest.map(({ id }) => id),
+  );
 }
 
 /** One query for the whole page: its jobs, counted by verdict, or by state while there is none. */
@@ -197,12 +232,19 @@ function runRow(run: StoredRun, jobs: Record<string, number>): RunRow {
   };
 }
 
-async function readRun(prisma: PrismaClient, id: string): Promise<RunDetails | undefined> {
+async function readRun(prisma: PrismaClient, sight: Sight, id: string): Promise<RunDetails | undefined> {
+  if (!(await isSeen(prisma, sight, id))) return undefined;
   const run = await prisma.run.findUnique({ where: { id }, include: BELOW_RUN });
   if (!run) return undefined;
   // A re-test is of the same subject, and that is indexed; `previous_id` alone is not.
   const isLinked = [{ subject: run.subject, previousId: id }, ...(run.previousId ? [{ id: run.previousId }] : [])];
-  const linked = await prisma.run.findMany({ where: { OR: isLinked }, orderBy: { id: 'asc' }, take: 20, select: LINK });
+  const links = await prisma.run.findMany({ where: { OR: isLinked }, orderBy: { id: 'asc' }, take: 20, select: LINK });
+  const seen = await seenAmong(
+    prisma,
+    sight,
+    links.map((each) => each.id),
+  );
+  const linked = links.filter((each) => seen.has(each.id));
   const previous = linked.find((each) => each.id === run.previousId);
   const next = linked.find((each) => each.previousId === id);
   return { ...runDetails(run), previous: previous && linkedRun(previous), next: next && linkedRun(next) };
@@ -321,9 +363,11 @@ function attemptRow(attempt: StoredAttempt): AttemptRow {
 
 async function readJob(
   prisma: PrismaClient,
+  sight: Sight,
   runId: string,
   jobId: string,
 ): Promise<{ run: RunRow; job: JobRow } | undefined> {
+  if (!(await isSeen(prisma, sight, runId))) return undefined;
   const found = await prisma.job.findFirst({
     where: { id: jobId, build: { runId } },
     include: { attempts: ATTEMPTS, build: { include: { run: true } } },
@@ -331,39 +375,9 @@ async function readJob(
   return found ? { run: runRow(found.build.run, {}), job: jobRow(found) } : undefined;
 }
 
-async function sourceByArchive(prisma: PrismaClient, sha256: string) {
-  const source = await prisma.source.findFirst({ where: { archiveSha256: sha256 } });
-  return source ? { repository: source.repository, sha: source.sha, size: Number(source.archiveSize ?? 0) } : undefined;
-}
-
-async function artifactBySha256(prisma: PrismaClient, sha256: string) {
-  const artifact = await prisma.artifact.findFirst({ where: { sha256 } });
-  return artifact ? { name: artifact.name, size: Number(artifact.size) } : undefined;
-}
-
-async function listEffects(prisma: PrismaClient, state: string, limit: number): Promise<EffectRow[]> {
-  const rows = await prisma.effect.findMany({
-    where: { state },
-    // What is given up: newest first. What is to come: in the order in which it will be done.
-    orderBy: state === 'parked' ? { id: 'desc' } : [{ dueAt: 'asc' }, { id: 'asc' }],
-    take: limit,
-  });
-  return rows.map((row) => ({
-    id: row.id,
-    kind: row.kind,
-    target: row.target,
-    lane: row.lane,
-    state: row.state,
-    tries: row.tries,
-    error: maybe(row.error),
-    dueAt: row.dueAt,
-    createdAt: row.createdAt,
-  }));
-}
-
-async function listRepositories(prisma: PrismaClient) {
-  // Everybody may read these pages; a private repository's very name is not for everybody.
-  const rows = await prisma.repository.findMany({ where: { private: false }, orderBy: { name: 'asc' }, take: LISTED });
+async function listRepositories(prisma: PrismaClient, sight: Sight) {
+  const where = { key: { notIn: hiddenKeys(sight) } };
+  const rows = await prisma.repository.findMany({ where, orderBy: { name: 'asc' }, take: LISTED });
   return rows.map(({ key, name, defaultBranch, state, why }) => ({
     key,
     name,

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { Archive, LogReader } from '../../src/archive/archive.ts';
 import { ArchiveError } from '../../src/archive/archive.ts';
+import type { Clock } from '../../src/clock.ts';
+import { sightOf } from '../../src/core/sight.ts';
+import type { PrismaClient } from '../../src/generated/prisma/client.ts';
 import type {
   FactDetails,
   FactFilter,
@@ -17,6 +20,7 @@ import type {
 } from '../../src/site/reader.ts';
 import type { TestsReader } from '../../src/site/reader-tests.ts';
 import { createSite, type Site, type SiteOptions } from '../../src/site/routes.ts';
+import { createPrismaReaders } from '../../src/store/prisma-reader.ts';
 
 /** Stand-ins for page tests: a reader over arrays, and an archive in memory. */
 export const NOW = new Date('2026-11-21T12:00:00.000Z');
@@ -306,6 +310,12 @@ function memoryLog(text: Buffer, ended: boolean): LogReader {
   };
 }
 
+/** Reads what is for everybody: for tests of single queries, beside private repositories. */
+export async function readerOfEverybody(prisma: PrismaClient, clock: Clock): Promise<Reader> {
+  const readers = createPrismaReaders(prisma, clock);
+  return readers.seenBy(sightOf(await readers.privates()));
+}
+
 export interface SiteWorld {
   site: Site;
   archive: MemoryArchive;
@@ -318,7 +328,8 @@ export function siteOf(reader: Reader, change: Partial<SiteOptions> = {}): SiteW
   const archive = memoryArchive();
   const faults: unknown[] = [];
   const site = createSite({
-    reader,
+    // Nothing is private.
+    readers: { privates: async () => [], seenBy: () => reader },
     archive,
     publicUrl: 'https://rcb.example/',
     githubUrl: 'https://github.example',

@@ -5,7 +5,7 @@ import type { Prisma } from '../../src/generated/prisma/client.ts';
 import type { FactFilter, Reader } from '../../src/site/reader.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
-import { ago, NOW } from './site-fakes.ts';
+import { ago, NOW, readerOfEverybody } from './site-fakes.ts';
 
 /** Facts, waits and polls as the database has them. Each group writes its rows once; the tests only read. */
 let opened: TestDatabase;
@@ -174,6 +174,7 @@ describe('polls', () => {
   });
 
   test('what is watched and public, with how far it was read', async () => {
+    const reader = await readerOfEverybody(opened.database.prisma, { now: () => NOW });
     const installation = { account: 'Raku', state: 'suspended', served: true };
     assert.deepEqual(await reader.polls(), {
       repositories: [
@@ -191,6 +192,7 @@ describe('polls', () => {
   });
 
   test('the metrics say how long ago each was read; one that never was counts from its first trouble', async () => {
+    const reader = await readerOfEverybody(opened.database.prisma, { now: () => NOW });
     const { lookAges, pollsInTrouble } = await reader.measures();
     assert.deepEqual(lookAges, [
       { repository: 'name-github:2', seconds: 300 },

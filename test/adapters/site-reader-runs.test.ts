@@ -6,7 +6,7 @@ import { openStore } from '../../src/store/prisma.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { aBuild, aJob, aRun as aStoredRun } from '../support/builders.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
-import { NOW } from './site-fakes.ts';
+import { NOW, readerOfEverybody } from './site-fakes.ts';
 
 /** Lists of runs, default branches and changes, on rows that are chosen for each of them. */
 let world: TestDatabase;
@@ -85,7 +85,7 @@ before(async () => {
       { ...source, id: 's2', runId: '03', sha: sha('d'), repositoryKey: NQP.key, repository: NQP.name, changed: false },
     ],
   });
-  reader = createPrismaReader(prisma, { now: () => NOW });
+  reader = await readerOfEverybody(prisma, { now: () => NOW });
 });
 after(() => world.close());
 

@@ -4,7 +4,7 @@ import { seedDatabase } from '../../prisma/seed.ts';
 import type { Reader, RunRow } from '../../src/site/reader.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
-import { memoryArchive, NOW, siteOf } from './site-fakes.ts';
+import { memoryArchive, NOW, readerOfEverybody, siteOf } from './site-fakes.ts';
 
 // Read-only tests on one seeded database: none of them writes.
 let seeded: TestDatabase;
@@ -180,8 +180,9 @@ test('effects and counts tell what waits and what is stuck', async () => {
   assert.equal(counts.oldestPendingAt?.toISOString(), new Date(NOW.getTime() - 12_000).toISOString());
 });
 
-test('the name of a private repository is not shown', async () => {
-  const names = (await reader.repositories()).map((repository) => repository.name);
+test('the name of a private repository is not for everybody', async () => {
+  const everybody = await readerOfEverybody(seeded.database.prisma, { now: () => NOW });
+  const names = (await everybody.repositories()).map((repository) => repository.name);
   assert.deepEqual(names.toSorted(), ['MoarVM/MoarVM', 'Raku/nqp', 'rakudo/rakudo']);
 });
 
