@@ -134,9 +134,9 @@ test('authors in any case, back-ends by name, and all of it together', async () 
 
 test('a filtered list is paged by key', async () => {
   const first = await reader.listRuns({ verdict: 'failed' }, { limit: 2 });
-  assert.deepEqual([first.rows.map(({ id }) => id), first.next], [['07', '06'], '06']);
+  assert.deepEqual([first.rows.map(({ id }) => id), first.next], [['06', '03'], '03']);
   const second = await reader.listRuns({ verdict: 'failed' }, { limit: 2, before: first.next });
-  assert.deepEqual([second.rows.map(({ id }) => id), second.next], [['03', '02'], undefined]);
+  assert.deepEqual([second.rows.map(({ id }) => id), second.next], [['02'], undefined]);
 });
 
 test('the default branches of a stack, whatever case its names have, with what was tested together', async () => {
