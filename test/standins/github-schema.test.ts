@@ -137,6 +137,34 @@ test('answers to the app itself are what GitHub describes', async (t) => {
   }
 });
 
+test('what a user may read through an installation is answered as GitHub describes it, to his token of the App', async (t) => {
+  const { github, installation } = await startWithRepository(t);
+  await github.createRepository('raku/secret', { private: true });
+  await github.createRepository('raku/other-secret', { private: true });
+  github.setPermission('raku/secret', 'lizmat', 'triage');
+  const path = `/user/installations/${installation.id}/repositories`;
+  const ask = async (token?: string) => {
+    const headers: Record<string, string> = token === undefined ? {} : { authorization: `Bearer ${token}` };
+    const answer = await fetch(`${github.url}${path}`, { headers });
+    const body = (await answer.json()) as { repositories?: { full_name: string; permissions: object }[] };
+    return { status: answer.status, body, errors: validateResponse('GET', path, answer.status, body) };
+  };
+  const { status, body, errors } = await ask(github.loginToken('lizmat'));
+  assert.deepEqual([status, errors], [200, []]);
+  assert.deepEqual(
+    body.repositories!.map(({ full_name, permissions }) => [full_name, permissions]),
+    [['raku/secret', { admin: false, maintain: false, push: false, triage: true, pull: true }]],
+  );
+  const mallory = await ask(github.loginToken('mallory'));
+  assert.deepEqual([mallory.status, mallory.errors], [404, []]);
+  assert.equal((await ask(github.userToken('lizmat'))).status, 403, 'a token of his own is not of the App');
+  assert.equal((await ask(github.installationToken(installation.id))).status, 403);
+  assert.equal((await ask()).status, 401);
+  await github.suspendInstallation(installation.id);
+  const suspended = await ask(github.loginToken('lizmat'));
+  assert.deepEqual([suspended.status, suspended.errors], [403, []]);
+});
+
 test('the judge finds what is wrong', () => {
   const path = `/repos/${REPO}/check-runs`;
   assert.deepEqual(validateRequest('POST', path, { name: 'n', head_sha: 'a' }), []);

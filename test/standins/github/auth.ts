@@ -40,7 +40,8 @@ export interface InstallationToken {
 export type Caller =
   | { kind: 'app' }
   | { kind: 'installation'; installation: Installation; token: InstallationToken }
-  | { kind: 'user'; user: User }
+  /** `throughApp`: by a token that the App has got for him, not by one of his own. */
+  | { kind: 'user'; user: User; throughApp?: boolean }
   | { kind: 'anonymous' };
 
 const TOKEN_LIFE = 3600_000;
@@ -85,8 +86,10 @@ export function identify(hub: Hub, authorization: string | undefined): Caller {
     verifyJwt(hub, secret);
     return { kind: 'app' };
   }
-  const user = hub.tokens.userOf(secret) ?? hub.oauth.userOf(secret);
-  if (user) return { kind: 'user', user };
+  const own = hub.tokens.userOf(secret);
+  if (own) return { kind: 'user', user: own };
+  const user = hub.oauth.userOf(secret);
+  if (user) return { kind: 'user', user, throughApp: true };
   return installationCaller(hub, secret);
 }
 

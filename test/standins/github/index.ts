@@ -203,6 +203,11 @@ export class StandInGitHub extends Driver {
     return this.hub.oauth.countOf(this.hub.state.user(login));
   }
 
+  /** A token as the App gets it for a user who logs in. */
+  loginToken(login: string): string {
+    return this.hub.oauth.grant(this.hub.state.user(login)).access;
+  }
+
   /** The login of the app's bot, `slug[bot]`. */
   get botLogin(): string {
     return this.hub.app.bot.login;

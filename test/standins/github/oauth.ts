@@ -57,7 +57,7 @@ export class OAuth {
     if (redirectUri !== undefined && redirectUri !== known.redirectUri) return 'redirect_uri_mismatch';
     const shown = verifier && createHash('sha256').update(verifier).digest('base64url');
     if (known.challenge !== undefined && shown !== known.challenge) return 'bad_verification_code';
-    return this.#grant(known.user);
+    return this.grant(known.user);
   }
 
   /** Both tokens are void afterwards. */
@@ -65,7 +65,7 @@ export class OAuth {
     const known = this.#grants.find((grant) => grant.refresh === refresh && grant.refreshUntil > this.#now());
     if (!known) return 'bad_refresh_token';
     this.#grants = this.#grants.filter((grant) => grant !== known);
-    return this.#grant(known.user);
+    return this.grant(known.user);
   }
 
   userOf(access: string): User | undefined {
@@ -87,7 +87,7 @@ export class OAuth {
     return this.#grants.filter((grant) => grant.user === user).length;
   }
 
-  #grant(user: User): Grant {
+  grant(user: User): Grant {
     const now = this.#now();
     const access = `ghu_${randomBytes(18).toString('hex')}`;
     const refresh = `ghr_${randomBytes(38).toString('hex')}`;

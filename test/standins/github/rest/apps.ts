@@ -3,8 +3,9 @@ import { tokenAnswer } from '../auth.ts';
 import { repositoriesOf } from '../events.ts';
 import type { Delivery } from '../hooks.ts';
 import type { Hub } from '../hub.ts';
-import { appJson, installationJson, publicUserJson, repositoryJson } from '../shapes/repository.ts';
-import type { Installation } from '../state.ts';
+import { appJson, installationJson, permissionsJson, publicUserJson, repositoryJson } from '../shapes/repository.ts';
+import type { Installation, Repository, User } from '../state.ts';
+import { roleOf } from '../state.ts';
 import { type Api, bodyOf, type Ctx, paged, pageOf, urlWith } from './context.ts';
 import { ApiError, notFound, unprocessable } from './errors.ts';
 
@@ -36,6 +37,7 @@ export function appRoutes(hub: Hub, api: Api): void {
     return c.json(publicUserJson(hub, caller.user));
   });
   api.get('/installation/repositories', (c) => installationRepositories(hub, c));
+  api.get('/user/installations/:id/repositories', (c) => userRepositories(hub, c));
   deliveryRoutes(hub, api);
 }
 
@@ -95,6 +97,30 @@ function installationRepositories(hub: Hub, c: Ctx): Response {
     repositories,
   });
 }
+
+/**
+ * What a user may read through an installation, asked with the token that the App has for him. What is merely public is not
+ * among it: he needs a role. That an installation of which he may read nothing is not there for him, is a guess: GitHub's
+ * description knows 403 and 404 and does not tell them apart.
+ */
+function userRepositories(hub: Hub, c: Ctx): Response {
+  const caller = c.get('caller');
+  if (caller.kind === 'anonymous') throw new ApiError(401, 'Requires authentication');
+  if (caller.kind !== 'user' || !caller.throughApp)
+    throw new ApiError(403, 'You must authenticate with an access token authorized to a GitHub App');
+  const installation = installationOf(hub, c);
+  if (installation.suspendedAt) throw new ApiError(403, 'This installation has been suspended');
+  const all = repositoriesOf(hub, installation).filter((one) => hasRole(one, caller.user));
+  if (all.length === 0) throw notFound();
+  const repositories = paged(hub, c, all).map((one) => ({
+    ...repositoryJson(hub, one),
+    permissions: permissionsJson(roleOf(one, caller.user)),
+  }));
+  return c.json({ total_count: all.length, repository_selection: installation.selection, repositories });
+}
+
+const hasRole = (repository: Repository, user: User): boolean =>
+  repository.owner.id === user.id || (repository.roles.get(user.id) ?? 'none') !== 'none';
 
 function deliveryRoutes(hub: Hub, api: Api): void {
   api.get('/app/hook/deliveries', (c) => {

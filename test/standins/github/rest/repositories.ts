@@ -2,7 +2,7 @@ import { git, refs, resolveCommit } from '../git.ts';
 import { readCommit, type TreeEntry, treeEntries, treeEntry } from '../git-read.ts';
 import type { Hub } from '../hub.ts';
 import { commitJson } from '../shapes/commit.ts';
-import { fullRepositoryJson, nodeId, pageUrl, repositoryUrl, userJson } from '../shapes/repository.ts';
+import { fullRepositoryJson, nodeId, pageUrl, permissionsJson, repositoryUrl, userJson } from '../shapes/repository.ts';
 import type { Repository } from '../state.ts';
 import { fullNameOf, permissionOf, roleOf } from '../state.ts';
 import { type Api, type Ctx, paged, repositoryOf } from './context.ts';
@@ -148,20 +148,13 @@ function permission(hub: Hub, c: Ctx): Response {
   const user = hub.state.users.get((c.req.param('user') ?? '').toLowerCase());
   if (!user) throw new ApiError(404, `${c.req.param('user')} is not a user`);
   const role = roleOf(repository, user);
-  const is = permissionOf(role);
   return c.json({
-    permission: is,
+    permission: permissionOf(role),
     role_name: role,
     user: {
       ...userJson(hub, user),
       role_name: role,
-      permissions: {
-        admin: is === 'admin',
-        maintain: role === 'admin' || role === 'maintain',
-        push: is === 'admin' || is === 'write',
-        triage: is === 'admin' || is === 'write' || role === 'triage',
-        pull: is !== 'none',
-      },
+      permissions: permissionsJson(role),
     },
   });
 }

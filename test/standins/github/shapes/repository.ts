@@ -1,6 +1,6 @@
 import type { Hub } from '../hub.ts';
-import type { AppRecord, Installation, Repository, User } from '../state.ts';
-import { fullNameOf } from '../state.ts';
+import type { AppRecord, Installation, Repository, Role, User } from '../state.ts';
+import { fullNameOf, permissionOf } from '../state.ts';
 
 /** JSON of users, repositories, apps and installations, as REST and webhooks share it. */
 
@@ -152,6 +152,18 @@ export function repositoryJson(hub: Hub, repository: Repository) {
     open_issues: open,
     watchers: 0,
     default_branch: repository.defaultBranch,
+  };
+}
+
+/** What somebody of this role may do. */
+export function permissionsJson(role: Role) {
+  const is = permissionOf(role);
+  return {
+    admin: is === 'admin',
+    maintain: role === 'admin' || role === 'maintain',
+    push: is === 'admin' || is === 'write',
+    triage: is === 'admin' || is === 'write' || role === 'triage',
+    pull: is !== 'none',
   };
 }
 
