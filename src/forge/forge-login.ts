@@ -10,6 +10,9 @@ export interface ForgeLogin {
   refresh(tokens: UserTokens, signal: AbortSignal): Promise<UserTokens>;
   /** Whose they are. */
   userOf(tokens: UserTokens, signal: AbortSignal): Promise<Author>;
+  /** Keys of the repositories that they may read through these installations (keys), asked as they themselves. What is not
+   *  certain is not among them: of an installation that is not there for them, or gives no more, nothing. */
+  repositoriesOf(tokens: UserTokens, installations: readonly string[], signal: AbortSignal): Promise<string[]>;
   /** They are void afterwards; they may have been before. */
   revoke(tokens: UserTokens, signal: AbortSignal): Promise<void>;
 }

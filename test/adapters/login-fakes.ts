@@ -17,7 +17,11 @@ export class MemoryForge implements ForgeLogin {
   user = { id: '5', login: 'lizmat' };
   readonly calls: string[] = [];
   /** By the verb that fails next. */
-  failures: Partial<Record<'exchange' | 'refresh' | 'userOf' | 'revoke', LoginError['kind']>> = {};
+  failures: Partial<Record<'exchange' | 'refresh' | 'userOf' | 'repositoriesOf' | 'revoke', LoginError['kind']>> = {};
+  /** What the user may read, by the installation that gives it. */
+  repositories: Record<string, string[]> = {};
+  /** Before each answer about repositories. */
+  meanwhile = async (): Promise<void> => {};
   readonly #clock: () => Date;
   readonly #codes = new Map<string, { challenge: string; redirectUrl: string }>();
   readonly #tokens = new Set<string>();
@@ -52,6 +56,13 @@ export class MemoryForge implements ForgeLogin {
     this.#called('userOf');
     if (!this.#tokens.has(access)) throw new LoginError('refused', '401');
     return this.user;
+  }
+
+  async repositoriesOf({ access }: UserTokens, installations: readonly string[]) {
+    this.#called('repositoriesOf');
+    await this.meanwhile();
+    if (!this.#tokens.has(access)) throw new LoginError('refused', '401');
+    return installations.flatMap((installation) => this.repositories[installation] ?? []);
   }
 
   async revoke({ access }: UserTokens): Promise<void> {

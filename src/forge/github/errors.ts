@@ -23,6 +23,10 @@ export function toForgeError(error: unknown, what: string, now: Date): ForgeErro
   return new ForgeError('refused', said, options);
 }
 
+/** Are we told to rest? By its status alone a limit looks like a refusal. */
+export const isRateLimit = (error: unknown): boolean =>
+  toForgeError(error, 'GitHub', new Date(0)).kind === 'rate-limited';
+
 /** Of the answer that an error was made of; undefined: there was none. */
 export function statusOf({ cause }: ForgeError): number | undefined {
   const { status, response } = (cause ?? {}) as { status?: number; response?: unknown };

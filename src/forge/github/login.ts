@@ -3,6 +3,7 @@ import { Octokit } from '@octokit/rest';
 import { z } from 'zod';
 import { type ForgeLogin, LoginError, type UserTokens } from '../forge-login.ts';
 import { id, login } from './fields.ts';
+import { type Ask, readableThrough } from './login-repositories.ts';
 
 /**
  * The user authorisation of a GitHub App (docs.github.com, "Generating a user access token for a GitHub App"), with PKCE,
@@ -19,6 +20,8 @@ export interface GitHubLoginOptions {
 }
 
 const DEFAULT_TIMEOUT_MS = 10_000;
+/** However many pages a question has, a page of ours waits for its answer. */
+const MOST_WAITS = 3;
 
 export function openGitHubLogin(options: GitHubLoginOptions): ForgeLogin {
   const { clientId, clientSecret, apiUrl, htmlUrl, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
@@ -57,6 +60,16 @@ export function openGitHubLogin(options: GitHubLoginOptions): ForgeLogin {
       translated('the question whose a token is', async () => {
         const answer = await asked(signal)('GET /user', { headers: { authorization: `bearer ${access}` } });
         return userAnswer.parse(answer.data);
+      }),
+    repositoriesOf: ({ access }, installations, signal) =>
+      translated('the question what somebody may read', async () => {
+        const whole = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs * MOST_WAITS)]);
+        const headers = { authorization: `bearer ${access}` };
+        const ask: Ask = (route, parameters) => asked(whole)(route, { ...parameters, headers });
+        const keys: string[] = [];
+        // One after the other, as GitHub wishes it (docs.github.com, "Best practices for using the REST API").
+        for (const installation of new Set(installations)) keys.push(...(await readableThrough(installation, ask)));
+        return keys;
       }),
     revoke: ({ access }, signal) =>
       translated('giving a token back', async () => {
