@@ -207,6 +207,7 @@ const ANSWERS: [what: string, status: number, body: unknown, told: string[] | Lo
   ['has an id that is none', 200, { repositories: [{ id: {}, permissions: { pull: true } }] }, 'away'],
   ['is longer than asked for', 200, { repositories: Array(101).fill({ id: 7, permissions: { pull: true } }) }, 'away'],
   ['leads elsewhere', 302, {}, 'away'],
+  ['is of a proxy without its server', 503, { error: 'Service Unavailable' }, 'away'],
 ];
 for (const [what, status, body, told] of ANSWERS) {
   test(`an answer about what somebody may read that ${what}`, async (t) => {

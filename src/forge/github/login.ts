@@ -110,7 +110,8 @@ function loginErrorOf(error: unknown, what: string): LoginError {
   if (error instanceof z.ZodError)
     return new LoginError('away', `GitHub's answer to ${what} is not as published`, { cause: error });
   const { status, response } = error as { status?: number; response?: { data?: { error?: unknown } } };
-  const word = response?.data?.error;
+  // Of a server that fails, or of a proxy before it, no word says anything about tokens.
+  const word = status !== undefined && status < 500 ? response?.data?.error : undefined;
   // What GitHub says may hold what it was asked with: only its word, and the status, are told.
   const said = typeof word === 'string' && /^\w{1,60}$/.test(word) ? word : status;
   if (typeof word === 'string' && SETUP.includes(word))
