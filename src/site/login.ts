@@ -14,6 +14,7 @@ import {
   sessionIdOf,
 } from '../core/session.ts';
 import { type ForgeLogin, LoginError, type UserTokens } from '../forge/forge-login.ts';
+import { createRemembered } from './remembered.ts';
 import type { Sessions } from './sessions.ts';
 
 /**
@@ -44,8 +45,16 @@ export interface Login {
   visitor(word: string, isActive: boolean): Promise<Visitor | undefined>;
   /** Is it still the user's will, and the user? Whoever took it back at the forge is logged out here, too. */
   confirm(visitor: Visitor, signal: AbortSignal): Promise<boolean>;
+  /** Which repositories he may read, of those that these installations (keys) give; it may be a minute old. */
+  readable(visitor: Visitor, installations: readonly string[], signal: AbortSignal): Promise<Readable>;
   end(visitor: Visitor, signal: AbortSignal): Promise<void>;
 }
+
+/** `unknown`: the forge could not be asked. `ended`: he has taken back there what he agreed to, and is logged out. */
+export type Readable =
+  | { kind: 'known'; keys: ReadonlySet<string> }
+  | { kind: 'unknown'; cause: LoginError }
+  | { kind: 'ended' };
 
 /** The query with which the forge sends a browser back. */
 export interface LoginAnswer {
@@ -69,6 +78,9 @@ const KEPT = 'login';
 const WORD_BYTES = 32;
 /** A token that ends within this is renewed before it is used. */
 const RENEW_MS = 60_000;
+/** Who was shut out at the forge may read on for so long. */
+const READABLE_MS = 60_000;
+const MOST_READERS = 1_000;
 
 export function openLogin({ forge, sessions, keyring, randomBytes }: LoginOptions, at: Place): Login {
   const { clock } = at;
@@ -95,9 +107,48 @@ export function openLogin({ forge, sessions, keyring, randomBytes }: LoginOption
     return fresh;
   }
 
-  async function isStillUser(session: Session, signal: AbortSignal): Promise<boolean> {
-    const tokens = await renewed(session, signal);
-    return tokens !== undefined && (await forge.userOf(tokens, signal)).id === session.user.id;
+  const readables = createRemembered<Readable>({
+    clock,
+    forMs: READABLE_MS,
+    most: MOST_READERS,
+    isLasting: ({ kind }) => kind === 'known',
+  });
+
+  async function remove({ id }: Session): Promise<void> {
+    readables.forget(id);
+    await sessions.remove(id);
+  }
+
+  /** Asked with the user's token; undefined: he has none any more, and the session is over. */
+  async function asUser<T>(
+    session: Session,
+    signal: AbortSignal,
+    question: (tokens: UserTokens) => Promise<T>,
+    renewals = 1,
+  ): Promise<{ answer: T } | undefined> {
+    try {
+      const tokens = await renewed(session, signal);
+      if (tokens) return { answer: await question(tokens) };
+    } catch (error) {
+      if (!(error instanceof LoginError) || error.kind !== 'refused') throw error;
+      // Two at once: the other one has renewed the token, and the old one is void since.
+      const now = await sessions.find(session.id);
+      if (now && now.tokens !== session.tokens && renewals > 0) return asUser(now, signal, question, renewals - 1);
+    }
+    await remove(session);
+    return undefined;
+  }
+
+  async function askReadable(session: Session, installations: readonly string[]): Promise<Readable> {
+    // Others wait for the answer, too: that the browser that asked first has gone does not end the question.
+    const { signal } = new AbortController();
+    try {
+      const told = await asUser(session, signal, (tokens) => forge.repositoriesOf(tokens, installations, signal));
+      return told ? { kind: 'known', keys: new Set(told.answer) } : { kind: 'ended' };
+    } catch (cause) {
+      if (!(cause instanceof LoginError)) throw cause;
+      return { kind: 'unknown', cause };
+    }
   }
 
   return {
@@ -127,7 +178,7 @@ export function openLogin({ forge, sessions, keyring, randomBytes }: LoginOption
       const session = await sessions.find(sessionIdOf(word));
       if (!session) return undefined;
       if (!isAlive(session, now)) {
-        await sessions.remove(session.id);
+        await remove(session);
         return undefined;
       }
       if (isActive && needsTouch(session, now)) await sessions.touch(session.id, now);
@@ -135,20 +186,25 @@ export function openLogin({ forge, sessions, keyring, randomBytes }: LoginOption
     },
     async confirm({ session }, signal) {
       try {
-        if (await isStillUser(session, signal)) return true;
+        const told = await asUser(session, signal, (tokens) => forge.userOf(tokens, signal));
+        if (!told) return false;
+        if (told.answer.id === session.user.id) return true;
       } catch (error) {
-        if (!(error instanceof LoginError)) throw error;
         // What its person may do is asked again before anything is done, by the App and by the account's id.
-        if (error.kind !== 'refused') return true;
-        // Two at once: the other one has renewed the token, and the old one is void since.
-        const now = await sessions.find(session.id);
-        if (now && now.tokens !== session.tokens) return true;
+        if (error instanceof LoginError) return true;
+        throw error;
       }
-      await sessions.remove(session.id);
+      await remove(session);
       return false;
     },
+    async readable({ session }, installations, signal) {
+      if (installations.length === 0) return { kind: 'known', keys: new Set() };
+      const asked = [...new Set(installations)].sort();
+      const answer = readables.ask(session.id, JSON.stringify(asked), () => askReadable(session, asked));
+      return untilGone(answer, signal);
+    },
     async end({ session }, signal) {
-      await sessions.remove(session.id);
+      await remove(session);
       const tokens = opened<UserTokens>(session.tokens, keyring, session.id);
       if (tokens) await forge.revoke(tokens, signal);
     },
@@ -161,6 +217,15 @@ export interface Place {
 }
 
 const before = (now: Date, ms: number): Date => new Date(now.getTime() - ms);
+
+/** Nobody reads what is said to a browser that has gone. */
+async function untilGone(answer: Promise<Readable>, signal: AbortSignal): Promise<Readable> {
+  const gone = Promise.withResolvers<Readable>();
+  const leave = () => gone.resolve({ kind: 'unknown', cause: new LoginError('away', 'The browser has gone') });
+  if (signal.aborted) leave();
+  signal.addEventListener('abort', leave, { once: true });
+  return Promise.race([answer, gone.promise]).finally(() => signal.removeEventListener('abort', leave));
+}
 
 /** What is in a box was written by us: it opens with our key only. */
 function opened<T>(box: string, keyring: Keyring, context: string): T | undefined {
