@@ -42,11 +42,15 @@ export const loginMessages = {
   logOut: 'Log out',
   off: (why: string) =>
     `Nobody can log in here: ${why}. Everything can be read without; commands in comments on GitHub work.`,
+  sightUnknown:
+    'GitHub could not be asked what you may read, so private repositories are not shown just now. Reload in a minute.',
+  mayBePrivate: 'If it is of a private repository, it is shown to those who may read that one at GitHub.',
   failedHeading: 'You are not logged in',
   otherBrowser:
     'This answer of GitHub does not belong to a login that this browser has begun, or it was used before, or it took ' +
     'longer than ten minutes. Nothing was changed. Log in once more.',
-  denied: 'You did not let RCB know who you are at GitHub. Nothing was changed, and everything can be read without.',
+  denied:
+    'You did not let RCB know who you are at GitHub. Nothing was changed, and what is public can be read without.',
   refused: 'GitHub did not accept the login: its code was used before, or is too old. Log in once more.',
   setup:
     'GitHub did not accept this bot’s own credentials for logins. The operator was told; there is nothing you can do, ' +

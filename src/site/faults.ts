@@ -24,7 +24,7 @@ export function addErrors(site: Site, options: SiteOptions, show: Show): void {
   const answer = (c: SiteContext, fault: Fault) =>
     c.req.path.startsWith('/api/')
       ? c.json({ error: fault.words }, fault.status)
-      : respond(c, errorPage(show(c), fault.heading, fault.words), fault.status);
+      : respond(c, errorPage(show(c), fault.heading, fault.words, fault.status === 404), fault.status);
   site.notFound((c) => answer(c, { status: 404, heading: 'Not found', words: 'There is no page at this address.' }));
   site.onError((error, c) => {
     const fault = faultOf(error);

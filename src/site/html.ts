@@ -18,10 +18,17 @@ export interface PageContext {
   asset(name: 'site.css' | 'site.js' | 'log.js' | 'runs.js' | 'icon.svg'): string;
 }
 
-/** Who reads the page. `logout`: what the token of that form is made of. */
+/** Who reads the page. `logout`: what the token of that form is made of. `trouble`: why he may see less than he should.
+ *  `isMoreBehind`: there are private repositories, which somebody who is logged in may see. */
 export type Account =
-  | { kind: 'in'; login: string; logout: readonly string[]; formToken(about: readonly string[]): string }
-  | { kind: 'out'; loginUrl: string }
+  | {
+      kind: 'in';
+      login: string;
+      logout: readonly string[];
+      formToken(about: readonly string[]): string;
+      trouble?: string;
+    }
+  | { kind: 'out'; loginUrl: string; isMoreBehind: boolean }
   | { kind: 'off'; why: string };
 
 export interface PageOptions {
@@ -68,12 +75,14 @@ ${context.demoUrl ? fragment`<a class="tab" href="${context.demoUrl}">Demo</a>` 
 ${accountCorner(context.account)}
 </div></header>
 <main id="main" class="wide" tabindex="-1">
-${options.body}
+${context.account?.kind === 'in' && context.account.trouble ? troubleLine(context.account.trouble) : ''}${options.body}
 </main>
 <footer class="wide"><span>RCB ${context.version}</span><span>Times are UTC</span><a href="/api/runs">JSON</a></footer>
 </body>
 </html>`;
 }
+
+const troubleLine = (trouble: string): Html => fragment`<div class="notice" role="status"><p>${trouble}</p></div>\n`;
 
 function accountCorner(account: Account | undefined): Html {
   if (account?.kind === 'out')

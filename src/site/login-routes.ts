@@ -3,6 +3,7 @@ import type { CookieOptions } from 'hono/utils/cookie';
 import { z } from 'zod';
 import { loginMessages } from '../core/messages-buttons.ts';
 import { formToken, isFormToken, LOGIN_MS, returnPath, SESSION_MS } from '../core/session.ts';
+import { EVERYTHING, seesAll } from '../core/sight.ts';
 import type { Account } from './html.ts';
 import { CALLBACK_PATH, type Login, LoginFailed } from './login.ts';
 import { readForm, requireOwnOrigin, smallForm } from './own-form.ts';
@@ -82,14 +83,16 @@ export function accountOf(c: SiteContext, { publicUrl, login, loginOff }: SiteOp
   const visitor = c.get('visitor');
   if (visitor) {
     const { word, session } = visitor;
-    return { kind: 'in', login: session.user.login, formToken: (about) => formToken(word, about), logout: LOGOUT };
+    const trouble = c.get('isSightUnknown') ? loginMessages.sightUnknown : undefined;
+    const token = (about: readonly string[]) => formToken(word, about);
+    return { kind: 'in', login: session.user.login, formToken: token, logout: LOGOUT, trouble };
   }
   const { pathname, search } = new URL(c.req.url);
   const back = returnPath(c.req.method === 'GET' ? pathname + search : '/');
   // By the public address: the forge sends people there, and the cookie has to be of the same host.
   const url = new URL('/login', publicUrl);
   if (back !== '/') url.searchParams.set('return', back);
-  return { kind: 'out', loginUrl: url.href };
+  return { kind: 'out', loginUrl: url.href, isMoreBehind: !seesAll(c.get('sight') ?? EVERYTHING) };
 }
 
 function refusalOf(failure: unknown, options: SiteOptions, c: SiteContext): unknown {

@@ -48,7 +48,7 @@ export function createSite(options: SiteOptions): Site {
     protect(c.res.headers);
   });
   addVisitors(site, options, login);
-  addSights(site, options);
+  addSights(site, options, login);
   addAssets(site, assets);
   addLogin(site, options, login);
   addButtons(site, options, login);

@@ -52,6 +52,8 @@ interface SiteEnv {
     visitor?: Visitor;
     /** What he may see; absent: that was not found out. */
     sight?: Sight;
+    /** The forge could not be asked what he may see. */
+    isSightUnknown?: boolean;
     /** Reads what he may see. */
     reader: Reader;
     /** Reads what everybody may see. */
