@@ -45,7 +45,8 @@ export interface Login {
   visitor(word: string, isActive: boolean): Promise<Visitor | undefined>;
   /** Is it still the user's will, and the user? Whoever took it back at the forge is logged out here, too. */
   confirm(visitor: Visitor, signal: AbortSignal): Promise<boolean>;
-  /** Which repositories he may read, of those that these installations (keys) give; it may be a minute old. */
+  /** Which repositories he may read, of those that these installations (keys) give; it may be a minute old. `signal`: how long
+   *  the answer is waited for. */
   readable(visitor: Visitor, installations: readonly string[], signal: AbortSignal): Promise<Readable>;
   end(visitor: Visitor, signal: AbortSignal): Promise<void>;
 }
@@ -140,7 +141,7 @@ export function openLogin({ forge, sessions, keyring, randomBytes }: LoginOption
   }
 
   async function askReadable(session: Session, installations: readonly string[]): Promise<Readable> {
-    // Others wait for the answer, too: that the browser that asked first has gone does not end the question.
+    // Others wait for the answer, too: that whoever asked first has gone does not end the question.
     const { signal } = new AbortController();
     try {
       const told = await asUser(session, signal, (tokens) => forge.repositoriesOf(tokens, installations, signal));
@@ -218,10 +219,10 @@ export interface Place {
 
 const before = (now: Date, ms: number): Date => new Date(now.getTime() - ms);
 
-/** Nobody reads what is said to a browser that has gone. */
+/** Who does not wait any longer is told that nobody knows; the question goes on, and its answer is there for the next page. */
 async function untilGone(answer: Promise<Readable>, signal: AbortSignal): Promise<Readable> {
   const gone = Promise.withResolvers<Readable>();
-  const leave = () => gone.resolve({ kind: 'unknown', cause: new LoginError('away', 'The browser has gone') });
+  const leave = () => gone.resolve({ kind: 'unknown', cause: new LoginError('away', 'The answer was not waited for') });
   if (signal.aborted) leave();
   signal.addEventListener('abort', leave, { once: true });
   return Promise.race([answer, gone.promise]).finally(() => signal.removeEventListener('abort', leave));
