@@ -23,6 +23,9 @@ export function addSights(site: Site, options: SiteOptions, login: Login | undef
 /** They read nothing of anybody, and answer while the database does not. */
 const WITHOUT_SIGHT = /^\/(assets|healthz|readyz|metrics|favicon\.ico|robots\.txt)(\/|$)/;
 
+/** A page is not held up for longer by a forge that hangs; what it answers later is there for the next page. */
+const PATIENCE_MS = 2_000;
+
 /** Of somebody who is logged in; undefined: nobody knows, and so he sees what everybody does. */
 async function ownSight(
   c: SiteContext,
@@ -33,7 +36,8 @@ async function ownSight(
   const visitor = c.get('visitor');
   if (!visitor || all.length === 0) return undefined;
   const installations = all.flatMap(({ installation }) => installation ?? []);
-  const readable = await login.readable(visitor, installations, c.req.raw.signal);
+  const signal = AbortSignal.any([c.req.raw.signal, AbortSignal.timeout(PATIENCE_MS)]);
+  const readable = await login.readable(visitor, installations, signal);
   if (readable.kind === 'known') return sightOf(all, readable.keys);
   if (readable.kind === 'ended') c.set('visitor', undefined);
   else c.set('isSightUnknown', true);
