@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
+import { EVERYTHING } from '../../src/core/sight.ts';
 import { createLive, type LiveOptions } from '../../src/site/live.ts';
+import { createLiveBySight } from '../../src/site/live-by-sight.ts';
+import type { Reader } from '../../src/site/reader.ts';
 import { serveSite } from '../support/served-site.ts';
 import { until } from '../support/until.ts';
 import { aRun, memoryReader, siteOf } from './site-fakes.ts';
@@ -257,6 +260,44 @@ test('who does not take what it is told is let go, and may come again', async (t
     return live.readers() === 0;
   });
   await stream.cancel();
+});
+
+test('a stream ends after its life, and who comes back with what he heard last misses nothing', async (t) => {
+  const store = aStore();
+  store.save('a', START);
+  const { open, live } = liveOf(store, t, { lifeMs: 30 });
+  const rows: string[] = [];
+  let known = START;
+  for (let stamp = START + 10; !rows.includes(`b@${START + 20}`); stamp += 10) {
+    store.save('b', Math.min(stamp, START + 20));
+    const heard = open(known);
+    await until(() => heard.isOver());
+    rows.push(...heard.rows());
+    if (heard.rows().length > 0) known = heard.lastId();
+  }
+  assert.ok(rows.includes(`a@${START}`));
+  assert.equal(live.readers(), 0);
+});
+
+test('who sees less has a stream of his own; all of them together are counted', async () => {
+  const store = aStore();
+  store.save('a', START);
+  const hidden = { hidden: [{ key: 'github:7', name: 'acme/secret' }] };
+  const bySight = createLiveBySight({
+    readers: { seenBy: ({ hidden: { length } }) => (length === 0 ? store.reader : aStore().reader) as Reader },
+    render: (row) => row.title,
+    onError: () => {},
+    pollMs: 2,
+    maxReaders: 2,
+  });
+  const [all, less] = [EVERYTHING, hidden].map((sight) => hear(bySight.open(sight, new Date(START))!));
+  await until(() => all!.rows().length === 1);
+  assert.deepEqual(less!.rows(), []);
+  assert.equal(bySight.open(EVERYTHING, new Date(0)), undefined);
+  await less!.leave();
+  const third = hear(bySight.open(EVERYTHING, new Date(START))!);
+  await until(() => third.rows().length === 1);
+  await Promise.all([all!.leave(), third.leave()]);
 });
 
 test('a silent stream says from time to time that it is there', async (t) => {
