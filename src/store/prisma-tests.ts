@@ -1,4 +1,5 @@
 import { type Tally, tallied, weekOf } from '../core/flapper-tally.ts';
+import { repositoryOfSubject } from '../core/sight.ts';
 import { keepable } from '../core/testlog-keepable.ts';
 import type { TestReading } from '../core/testlog-kept.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
@@ -52,10 +53,23 @@ async function numbered(client: Client, reading: TestReading): Promise<Told> {
   };
 }
 
-async function jobNumber(client: Client, { job: name, platform }: TestReading): Promise<number> {
-  const known = await client.testJob.findUnique({ where: { name }, select: { id: true } });
-  return (known ?? (await client.testJob.create({ data: { name, platform }, select: { id: true } }))).id;
+async function jobNumber(client: Client, { job: name, platform, subject }: TestReading): Promise<number> {
+  const repositoryKey = await recordOf(client, subject);
+  const where = { name_repositoryKey: { name, repositoryKey } };
+  const known = await client.testJob.findUnique({ where, select: { id: true } });
+  const data = { name, platform, repositoryKey };
+  return (known ?? (await client.testJob.create({ data, select: { id: true } }))).id;
 }
+
+/** Sums are for whoever may see all that is in them: each private repository has a record of its own. */
+async function recordOf(client: Client, subject: string): Promise<string> {
+  const key = repositoryOfSubject(subject);
+  const isPrivate = key !== undefined && (await client.repository.count({ where: { key, private: true } })) > 0;
+  return isPrivate ? key : PUBLIC;
+}
+
+/** The record of all public repositories. */
+const PUBLIC = '';
 
 async function fileNumbers(client: Client, names: string[]): Promise<Map<string, number>> {
   const rows = await client.$queryRaw<{ id: number; name: string }[]>`
