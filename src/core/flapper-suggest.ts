@@ -10,6 +10,8 @@ import type { Tally } from './flapper-tally.ts';
 export interface FileRecord {
   name: string;
   platform: string;
+  /** `owner/name`, when it is the record of a private repository. */
+  repository?: string;
   tally: Tally;
 }
 
@@ -24,6 +26,8 @@ const MOST_ADDITIONS = 20;
 
 export interface Addition {
   name: string;
+  /** As in its record. */
+  repository?: string;
   /** Absent: everywhere. */
   platforms?: string[];
   flaps: number;
@@ -43,7 +47,9 @@ export function suggestAdditions(
   const open = records.filter(
     (record) => isPath(record.name) && isRecent(record, today) && !isKnown(record, known, today),
   );
-  const additions = [...Map.groupBy(open, ({ name }) => name).values()].map(addition);
+  // A record each: what one person may see, is not for all who may see the other.
+  const groups = Map.groupBy(open, ({ name, repository }) => JSON.stringify([name, repository]));
+  const additions = [...groups.values()].map(addition);
   return additions
     .filter(({ flaps }) => flaps >= ENOUGH_FLAPS)
     .sort((one, other) => other.flaps - one.flaps || (one.name < other.name ? -1 : 1))
@@ -78,8 +84,10 @@ const isKnown = (record: FileRecord, known: readonly KnownFlapper[], day: string
 function addition(records: FileRecord[]): Addition {
   const sum = (of: (tally: Tally) => number) => records.reduce((total, { tally }) => total + of(tally), 0);
   const platforms = [...new Set(records.map(({ platform }) => platform))].sort();
+  const { name, repository } = records[0]!;
   return {
-    name: records[0]!.name,
+    name,
+    ...(repository !== undefined && { repository }),
     ...(platforms.length < MANY_PLATFORMS && { platforms }),
     flaps: sum(({ flapped }) => flapped),
     runs: sum(({ runs }) => runs),

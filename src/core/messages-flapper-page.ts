@@ -22,6 +22,8 @@ export const flapperPageMessages = {
   nothingToChange: 'The list and the record agree.',
   noSuchFile: (name: string) => `No run has ever told of a test file ${name}.`,
   fileIntro: (jobs: number) => (jobs === 1 ? 'It ran in one job.' : `It ran in ${jobs} jobs.`),
+  /** A private repository's jobs are counted apart from those of the same name that everybody may see. */
+  jobOf: (job: string, repository: string | undefined) => (repository === undefined ? job : `${job} · ${repository}`),
   neverFailed: 'It has never failed.',
   weeks: (count: number) => `${count} weeks`,
   flapNote: 'flap: it passed with the same commits',
@@ -54,10 +56,11 @@ const yamlText = (text: string): string => JSON.stringify(text);
 /** Entries to be pasted into a list, each with its reason. */
 export const additionsYaml = (additions: readonly Addition[]): string =>
   additions
-    .map(({ name, platforms, flaps, runs, firstFailed, lastFlapped }) =>
+    .map(({ name, repository, platforms, flaps, runs, firstFailed, lastFlapped }) =>
       [
         `# ${flaps} flaps in ${runs} runs, the last on ${lastFlapped}`,
         `- name: ${yamlText(name)}`,
+        ...(repository === undefined ? [] : [`  repository: ${yamlText(repository)}`]),
         ...(platforms ? [`  platforms: [${platforms.map(yamlText).join(', ')}]`] : []),
         `  since: ${firstFailed}`,
       ].join('\n'),

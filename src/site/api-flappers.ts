@@ -7,13 +7,14 @@ import type { FailureLink, FlapperRow, TestFileRecord } from './reader-tests.ts'
 
 /** The record of test files as JSON; as in `api.ts` fields are only added, times are ISO 8601 UTC, URLs absolute. */
 
-/** Rates are 0 to 1; `low` and `high`: in 95 of 100 cases the true one lies between. */
+/** `repository`: whose record it is, when that is private. Rates are 0 to 1; `low` and `high`: in 95 of 100 cases the true one lies between. */
 export function apiFlapper(row: FlapperRow, known: readonly KnownFlapper[], today: string, publicUrl: string) {
   const entry = listedAs(row, known, today);
   return {
     file: row.name,
     job: row.job,
     platform: row.platform,
+    repository: row.repository,
     ...apiTally(row.tally),
     known: entry ? { name: entry.name, issue: entry.issue } : undefined,
     weeks: row.weeks,
@@ -49,9 +50,14 @@ export const apiSuggestions = ({ additions, remarks }: ListAdvice) => ({
 
 export const apiFlapperFile = ({ name, jobs, failures }: TestFileRecord, publicUrl: string) => ({
   file: name,
-  jobs: jobs.map(({ job, platform, runs, weeks, tally }) => ({
-    ...{ job, platform, runs, weeks },
+  jobs: jobs.map(({ job, platform, repository, runs, weeks, tally }) => ({
+    ...{ job, platform, repository, runs, weeks },
     ...(tally ? apiTally(tally) : { failed: 0, flapped: 0, rate: flapRate(0, runs) }),
   })),
-  failures: failures.map(({ job, details, ...link }) => ({ job, ...apiLink(link, publicUrl), details })),
+  failures: failures.map(({ job, repository, details, ...link }) => ({
+    job,
+    repository,
+    ...apiLink(link, publicUrl),
+    details,
+  })),
 });

@@ -8,6 +8,7 @@ import { flappersPage, type ListAdvice, WEEKS_OF_LIST } from './pages/flappers.t
 import { parseQuery } from './query.ts';
 import { type FlappersQuery, flapperFileQuery, flappersQuery } from './query-flappers.ts';
 import type { TestFileRecord } from './reader-tests.ts';
+import { sightIn } from './sights.ts';
 import { NotFound, respond, type Show, type Site, type SiteContext, type SiteOptions } from './site.ts';
 
 const PER_PAGE = 50;
@@ -61,6 +62,7 @@ async function fileOf(c: SiteContext, { clock }: SiteOptions): Promise<TestFileR
 /** Lists in repositories are known by what was judged with them: an entry that nothing failed for says nothing here. */
 const knownLately = (c: SiteContext, { clock, knownFlappers }: SiteOptions) =>
   knownFor(
+    sightIn(c),
     { reader: c.get('reader'), knownFlappers },
     { since: new Date(clock.now().getTime() - FLAPPED_DAYS * DAY_MS) },
   );

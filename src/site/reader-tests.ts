@@ -69,8 +69,11 @@ export interface FailureLink {
 
 export interface TestFileRecord {
   name: string;
-  jobs: (Pick<FlapperRow, 'job' | 'platform' | 'weeks'> & { runs: number; tally?: FileRecord['tally'] })[];
-  failures: (FailureLink & { job: string; details: FailureDetails })[];
+  jobs: (Pick<FlapperRow, 'job' | 'platform' | 'repository' | 'weeks'> & {
+    runs: number;
+    tally?: FileRecord['tally'];
+  })[];
+  failures: (FailureLink & { job: string; repository?: string; details: FailureDetails })[];
 }
 
 export type FailureDetails = Omit<TestFile, 'name' | 'outcome'>;

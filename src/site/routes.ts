@@ -26,7 +26,7 @@ import { type ServiceView, servicePage } from './pages/service.ts';
 import { TIMELINE_ROWS } from './pages/timeline.ts';
 import { factQuery, ledgerQuery, PERIOD_MS, type Period, parseQuery, runsQuery, totalsQuery } from './query.ts';
 import type { Reader } from './reader.ts';
-import { addSights } from './sights.ts';
+import { addSights, sightIn } from './sights.ts';
 import { FOR_EVER, NotFound, respond, rowId, SAFETY, type Show, type Site, type SiteOptions } from './site.ts';
 import { addStacks, stacksOf } from './stack-routes.ts';
 
@@ -123,7 +123,7 @@ function addRun(site: Site, { archive, knownFlappers }: SiteOptions, show: Show)
       reader.medians(run),
       reader.neighbours(run),
     ]);
-    const known = await knownFor({ reader, knownFlappers }, { runId: run.id });
+    const known = await knownFor(sightIn(c), { reader, knownFlappers }, { runId: run.id });
     const failures = await failuresView(run, failed, known, archive);
     const view = { run, others, wishes, timeline, failures, pressing, medians, beside };
     return respond(c, runPage(show(c), view));
@@ -216,7 +216,7 @@ function addApi(site: Site, { publicUrl, clock, knownFlappers }: SiteOptions): v
     const reader = c.get('reader');
     const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
-    const known = await knownFor({ reader, knownFlappers }, { runId: run.id });
+    const known = await knownFor(sightIn(c), { reader, knownFlappers }, { runId: run.id });
     const failures = apiFailures(run.id, await reader.failuresOf(run), known, base);
     return c.json({ ...apiRun(run, base), failures });
   });

@@ -1,11 +1,17 @@
 import { branchSubject } from '../core/event.ts';
 import { type EarlierOutcome, newsOf } from '../core/failure-news.ts';
+import type { Sight } from '../core/sight.ts';
 import type { OtherFailure, Unreadable } from '../core/testlog-files.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import type { RunRow } from '../site/reader.ts';
 import type { FailedTest, FailureDetails, OtherTrouble, RunFailures } from '../site/reader-tests.ts';
+import { seenAmong } from './sight-sql.ts';
+import { andAll, seenReadings } from './sight-sql-tests.ts';
 
-/** What failed in a run, and how the same files did before: of the same change, and where it would be merged. */
+/**
+ * What failed in a run that may be seen, and how the same files did before: of the same change, and where it would be
+ * merged. Runs that may not be seen were not there: nothing is told by them, and none is named.
+ */
 
 /** Failed files that are told; more than that is one cause, not many. */
 const MOST_FILES = 100;
@@ -29,28 +35,33 @@ interface StoredFailure {
   details: FailureDetails;
 }
 
-export async function readFailures(prisma: PrismaClient, run: Pick<RunRow, 'id' | 'subject'>): Promise<RunFailures> {
+export async function readFailures(
+  prisma: PrismaClient,
+  sight: Sight,
+  run: Pick<RunRow, 'id' | 'subject'>,
+): Promise<RunFailures> {
   const readings = await readingsOf(prisma, run.id);
   if (readings.length === 0) return { files: [], isCut: false, runs: [], others: [] };
   const failures = await failuresIn(prisma, readings);
   const shown = [...new Set(failures.map(({ fileId }) => fileId))].slice(0, MOST_FILES);
   const told = failures.slice(0, MOST_FAILURES).filter(({ fileId }) => shown.includes(fileId));
   const main = await mainBranch(prisma, run.id);
-  const past = await pastOf(prisma, run, main?.subject, told);
+  const past = await pastOf(prisma, sight, run, { main: main?.subject, failures: told });
   const files = told.map((failure) => failedTest(failure, past));
   return {
     files,
-    runs: await runsNamed(prisma, files),
+    runs: await runsNamed(prisma, sight, files),
     mainBranch: main?.name,
     isCut: readings.reduce((sum, { failed }) => sum + failed, 0) > told.length,
     others: readings.flatMap(otherTrouble),
   };
 }
 
-async function runsNamed(prisma: PrismaClient, files: FailedTest[]): Promise<RunFailures['runs']> {
-  const ids = new Set(files.flatMap(({ news }) => (news.kind === 'since' ? [news.runId] : [])));
+async function runsNamed(prisma: PrismaClient, sight: Sight, files: FailedTest[]): Promise<RunFailures['runs']> {
+  const named = files.flatMap(({ news }) => (news.kind === 'since' ? [news.runId] : []));
+  const ids = [...(await seenAmong(prisma, sight, [...new Set(named)]))];
   const select = { id: true, sha: true, createdAt: true } as const;
-  return ids.size === 0 ? [] : await prisma.run.findMany({ where: { id: { in: [...ids] } }, select });
+  return ids.length === 0 ? [] : await prisma.run.findMany({ where: { id: { in: ids } }, select });
 }
 
 interface StoredReading {
@@ -122,16 +133,16 @@ interface PastReading {
 /** Enough for news of every failure, in four queries. */
 async function pastOf(
   prisma: PrismaClient,
+  sight: Sight,
   run: Pick<RunRow, 'id' | 'subject'>,
-  main: string | undefined,
-  failures: StoredFailure[],
+  { main, failures }: { main: string | undefined; failures: StoredFailure[] },
 ): Promise<Past> {
   const jobs = [...new Set(failures.map(({ jobId }) => jobId))];
   const first = Math.min(...failures.map(({ readingId }) => readingId));
   const before = Prisma.sql`reading.id < ${first}`;
-  const earlier = jobs.length > 0 ? await pastReadings(prisma, run, { subject: run.subject, jobs, before }) : [];
+  const earlier = jobs.length > 0 ? await pastReadings(prisma, sight, run, { subject: run.subject, jobs, before }) : [];
   const isOther = main !== undefined && main !== run.subject && jobs.length > 0;
-  const there = isOther ? await pastReadings(prisma, run, { subject: main, jobs, most: 1 }) : [];
+  const there = isOther ? await pastReadings(prisma, sight, run, { subject: main, jobs, most: 1 }) : [];
   const readings = [...earlier, ...there].map(({ id }) => id);
   const files = [...new Set(failures.map(({ fileId }) => fileId))];
   const failed = await prisma.$queryRaw<Mark[]>`
@@ -164,6 +175,7 @@ const isFirstOfItsJob = (reading: PastReading, at: number, all: PastReading[]): 
 /** What cannot be relied on tells nothing about the files that it does not name. */
 const pastReadings = (
   prisma: PrismaClient,
+  sight: Sight,
   run: Pick<RunRow, 'id'>,
   {
     subject,
@@ -177,6 +189,7 @@ const pastReadings = (
     SELECT reading.id, reading.job_id AS "jobId", reading.run_id AS "runId" FROM test_reading AS reading
     WHERE reading.subject = ${subject} AND reading.job_id = job.id AND ${before} AND reading.run_id <> ${run.id}
       AND reading.unreadable IS NULL AND (reading.failed > 0 OR cardinality(reading.passed) > 0)
+      ${andAll(seenReadings(sight))}
     ORDER BY reading.id DESC LIMIT ${most}) AS newest
   ORDER BY "jobId", newest.id DESC`;
 

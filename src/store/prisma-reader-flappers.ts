@@ -1,5 +1,6 @@
 import { dayOf, type FileRecord, type ListRecord } from '../core/flapper-suggest.ts';
 import { matchesAny } from '../core/globs.ts';
+import type { Sight } from '../core/sight.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import type { Listed } from '../site/reader.ts';
 import type {
@@ -11,6 +12,7 @@ import type {
   TestFileRecord,
   WeekCounts,
 } from '../site/reader-tests.ts';
+import { andAll, hiddenPasses, seenFailures, seenPlaces, seenSubjects, whereAll } from './sight-sql-tests.ts';
 
 /** The record of test files, from the sums that `saveTests` keeps: a page costs what it shows. */
 
@@ -20,6 +22,7 @@ interface StoredTally {
   name: string;
   job: string;
   platform: string;
+  repository: string | null;
   runs: number;
   failed: number;
   flapped: number;
@@ -29,8 +32,11 @@ interface StoredTally {
   atLeast: number;
 }
 
+/** Of `job`: whose record it is, by name; null: that of all public ones. */
+const REPOSITORY = Prisma.sql`(SELECT COALESCE((SELECT name FROM repository WHERE key = job.repository_key), job.repository_key)
+  WHERE job.repository_key <> '') AS repository`;
 const TALLY = Prisma.sql`tally.file_id AS "fileId", tally.job_id AS "jobId", file.name, job.name AS job, job.platform,
-  tally.runs, tally.failed, tally.flapped, tally.first_failed_at AS "firstFailedAt",
+  ${REPOSITORY}, tally.runs, tally.failed, tally.flapped, tally.first_failed_at AS "firstFailedAt",
   tally.last_failed_at AS "lastFailedAt", tally.last_flapped_at AS "lastFlappedAt", tally.at_least AS "atLeast"`;
 const TALLIES = Prisma.sql`test_tally AS tally JOIN test_file AS file ON file.id = tally.file_id
   JOIN test_job AS job ON job.id = tally.job_id`;
@@ -40,18 +46,20 @@ const NEWEST = 3;
 
 export async function listFlappers(
   prisma: PrismaClient,
+  sight: Sight,
   filter: FlapperFilter,
   { sort, before, limit, since }: FlapperPage,
 ): Promise<Listed<FlapperRow>> {
   const order = sort === 'rate' ? Prisma.sql`tally.at_least` : Prisma.sql`tally.last_failed_at`;
-  const where = [...filtersOf(filter), ...(before === undefined ? [] : [beforeKey(order, sort, before)])];
+  const from = before === undefined ? [] : [beforeKey(order, sort, before)];
+  const where = [...filtersOf(filter), ...from, ...seenTallies(sight)];
   const found = await prisma.$queryRaw<StoredTally[]>`
     SELECT ${TALLY} FROM ${TALLIES}
     WHERE ${where.length > 0 ? Prisma.join(where, ' AND ') : Prisma.sql`true`}
     ORDER BY ${order} DESC, tally.file_id DESC, tally.job_id DESC LIMIT ${limit + 1}`;
   const shown = found.slice(0, limit);
   const weeks = await weeksOf(prisma, shown, since);
-  const failures = await newestFailures(prisma, shown, NEWEST);
+  const failures = await newestFailures(prisma, sight, shown, NEWEST);
   const rows = shown.map((row) => ({
     ...recordOf(row),
     job: row.job,
@@ -60,6 +68,8 @@ export async function listFlappers(
   }));
   return found.length > limit ? { rows, next: keyOf(shown.at(-1)!, sort) } : { rows };
 }
+
+const seenTallies = (sight: Sight): Prisma.Sql[] => seenPlaces(sight, Prisma.sql`tally.file_id`);
 
 function filtersOf({ file, platform, all }: FlapperFilter): Prisma.Sql[] {
   const has = (column: Prisma.Sql, part: string) => Prisma.sql`strpos(lower(${column}), lower(${part})) > 0`;
@@ -80,15 +90,19 @@ function beforeKey(order: Prisma.Sql, sort: FlapperPage['sort'], before: string)
   return Prisma.sql`(${order}, tally.file_id, tally.job_id) < (${bound}, ${fileId}::int, ${jobId}::int)`;
 }
 
-const recordOf = ({ name, platform, lastFlappedAt, ...row }: StoredTally): FileRecord => {
+const recordOf = ({ name, platform, repository, lastFlappedAt, ...row }: StoredTally): FileRecord => {
   const { runs, failed, flapped, firstFailedAt, lastFailedAt, atLeast } = row;
   const last = lastFlappedAt ?? undefined;
   return {
     name,
     platform,
+    ...ofRepository({ repository }),
     tally: { runs, failed, flapped, firstFailedAt, lastFailedAt, lastFlappedAt: last, atLeast },
   };
 };
+
+const ofRepository = ({ repository }: Pick<StoredTally, 'repository'>): Pick<FileRecord, 'repository'> =>
+  repository === null ? {} : { repository };
 
 interface Place {
   fileId: number;
@@ -134,6 +148,7 @@ interface StoredFailure extends Place {
 /** Of each place, through the index of its failures. */
 async function newestFailures(
   prisma: PrismaClient,
+  sight: Sight,
   places: readonly Place[],
   most: number,
 ): Promise<Map<string, FailureLink[]>> {
@@ -143,7 +158,7 @@ async function newestFailures(
     FROM ${placesTable(places)}
     CROSS JOIN LATERAL (
       SELECT * FROM test_failure AS failure
-      WHERE failure.file_id = place.file_id AND failure.job_id = place.job_id
+      WHERE failure.file_id = place.file_id AND failure.job_id = place.job_id ${andAll(seenFailures(sight))}
       ORDER BY failure.reading_id DESC LIMIT ${most}) AS newest
     JOIN test_reading AS reading ON reading.id = newest.reading_id
     LEFT JOIN attempt ON attempt.id = reading.attempt_id
@@ -169,52 +184,89 @@ export const linkOf = ({
 
 export async function readTestFile(
   prisma: PrismaClient,
+  sight: Sight,
   name: string,
   since: Date,
   most: number,
 ): Promise<TestFileRecord | undefined> {
   const file = await prisma.testFile.findUnique({ where: { name } });
   if (!file) return undefined;
-  const runs = await prisma.$queryRaw<{ fileId: number; jobId: number; job: string; platform: string; runs: number }[]>`
-    SELECT kept.file_id AS "fileId", job.id AS "jobId", job.name AS job, job.platform, sum(passed + failed)::int AS runs
+  const jobs = await jobsOfFile(prisma, sight, file.id, since);
+  const failures = await failuresOfFile(prisma, sight, file.id, most);
+  return jobs.length === 0 && failures.length === 0 ? undefined : { name, jobs, failures };
+}
+
+interface StoredPlace extends Place, Pick<StoredTally, 'job' | 'platform' | 'repository' | 'runs'> {}
+
+async function jobsOfFile(
+  prisma: PrismaClient,
+  sight: Sight,
+  fileId: number,
+  since: Date,
+): Promise<TestFileRecord['jobs']> {
+  const runs = await prisma.$queryRaw<StoredPlace[]>`
+    SELECT kept.file_id AS "fileId", job.id AS "jobId", job.name AS job, job.platform, ${REPOSITORY},
+      sum(passed + failed)::int AS runs
     FROM test_week AS kept JOIN test_job AS job ON job.id = kept.job_id
-    WHERE kept.file_id = ${file.id} GROUP BY kept.file_id, job.id ORDER BY job.name LIMIT ${MOST_JOBS}`;
+    WHERE kept.file_id = ${fileId} GROUP BY kept.file_id, job.id ${havingSeen(sight, fileId)}
+    ORDER BY job.name, job.id LIMIT ${MOST_JOBS}`;
   const tallies = await prisma.$queryRaw<StoredTally[]>`
-    SELECT ${TALLY} FROM ${TALLIES} WHERE tally.file_id = ${file.id}`;
+    SELECT ${TALLY} FROM ${TALLIES} WHERE tally.file_id = ${fileId}`;
   const weeks = await weeksOf(prisma, runs, since);
-  const tallyOf = new Map(tallies.map((row) => [row.job, recordOf(row).tally]));
-  const jobs = runs.map((row) => ({
+  const tallyOf = new Map(tallies.map((row) => [row.jobId, recordOf(row).tally]));
+  return runs.map((row) => ({
     job: row.job,
     platform: row.platform,
+    ...ofRepository(row),
     runs: row.runs,
     weeks: weeks.get(placeOf(row)) ?? [],
-    tally: tallyOf.get(row.job),
+    tally: tallyOf.get(row.jobId),
   }));
-  return { name, jobs, failures: await failuresOfFile(prisma, file.id, most) };
+}
+
+/** Of a file that has only passed in a job something is left, if not all of it is hidden. */
+function havingSeen(sight: Sight, fileId: number): Prisma.Sql {
+  const hidden = hiddenPasses(sight, fileId);
+  if (!hidden) return Prisma.empty;
+  return Prisma.sql`HAVING sum(passed + failed) > ${hidden} ${andAll(seenPlaces(sight, Prisma.sql`${fileId}::int`))}`;
 }
 
 const MOST_JOBS = 200;
 
-async function failuresOfFile(prisma: PrismaClient, fileId: number, most: number): Promise<TestFileRecord['failures']> {
+async function failuresOfFile(
+  prisma: PrismaClient,
+  sight: Sight,
+  fileId: number,
+  most: number,
+): Promise<TestFileRecord['failures']> {
   // Each job's newest through its own part of the index, then the newest of these.
-  const rows = await prisma.$queryRaw<(StoredFailure & { job: string; details: FailureDetails })[]>`
-    SELECT newest.file_id AS "fileId", newest.job_id AS "jobId", job.name AS job, reading.run_id AS "runId",
+  const rows = await prisma.$queryRaw<(StoredFailure & ToldFailure)[]>`
+    SELECT newest.file_id AS "fileId", newest.job_id AS "jobId", job.name AS job, ${REPOSITORY}, reading.run_id AS "runId",
       attempt.job_id AS "ofJob", attempt.number AS attempt, reading.at, newest.flapped,
       (newest.details->>'line')::int AS line, newest.details
     FROM test_job AS job
     CROSS JOIN LATERAL (
       SELECT * FROM test_failure AS failure
-      WHERE failure.file_id = ${fileId} AND failure.job_id = job.id
+      WHERE failure.file_id = ${fileId} AND failure.job_id = job.id ${andAll(seenFailures(sight))}
       ORDER BY failure.reading_id DESC LIMIT ${most}) AS newest
     JOIN test_reading AS reading ON reading.id = newest.reading_id
     LEFT JOIN attempt ON attempt.id = reading.attempt_id
     ORDER BY reading.at DESC, newest.reading_id DESC LIMIT ${most}`;
-  return rows.map((row) => ({ ...linkOf(row), job: row.job, details: row.details }));
+  return rows.map((row) => ({ ...linkOf(row), job: row.job, ...ofRepository(row), details: row.details }));
 }
 
-export async function recentFlaps(prisma: PrismaClient, since: Date, limit: number): Promise<FileRecord[]> {
+interface ToldFailure extends Pick<StoredTally, 'job' | 'repository'> {
+  details: FailureDetails;
+}
+
+export async function recentFlaps(
+  prisma: PrismaClient,
+  sight: Sight,
+  since: Date,
+  limit: number,
+): Promise<FileRecord[]> {
   const rows = await prisma.$queryRaw<StoredTally[]>`
-    SELECT ${TALLY} FROM ${TALLIES} WHERE tally.flapped > 0 AND tally.last_flapped_at >= ${since}
+    SELECT ${TALLY} FROM ${TALLIES} WHERE tally.flapped > 0 AND tally.last_flapped_at >= ${since} ${andAll(seenTallies(sight))}
     ORDER BY tally.at_least DESC, tally.file_id DESC, tally.job_id DESC LIMIT ${limit}`;
   return rows.map(recordOf);
 }
@@ -222,7 +274,12 @@ export async function recentFlaps(prisma: PrismaClient, since: Date, limit: numb
 /** Names that globs are held against; more are only in a record that somebody floods. */
 const MOST_NAMES = 20_000;
 
-export async function listRecord(prisma: PrismaClient, names: readonly string[], lately: Date): Promise<ListRecord> {
+export async function listRecord(
+  prisma: PrismaClient,
+  sight: Sight,
+  names: readonly string[],
+  lately: Date,
+): Promise<ListRecord> {
   if (names.length === 0) return { running: [], gone: [], lastFlapped: new Map() };
   const files = await namedFiles(prisma, names);
   const ids = files.map(({ id }) => id);
@@ -231,20 +288,28 @@ export async function listRecord(prisma: PrismaClient, names: readonly string[],
       bool_or(job.ran) AS "jobsRan"
     FROM (SELECT file_id, job_id, max(week) + 6 AS last FROM test_week
       WHERE file_id = ANY(${ids}::int[]) GROUP BY file_id, job_id) AS ran
-    JOIN (SELECT id, EXISTS (SELECT 1 FROM test_reading AS reading WHERE reading.job_id = test_job.id
-        AND reading.at >= ${lately} AND cardinality(reading.passed) > 0) AS ran FROM test_job) AS job ON job.id = ran.job_id
+    JOIN (SELECT id, repository_key, EXISTS (SELECT 1 FROM test_reading AS reading WHERE reading.job_id = test_job.id
+        AND reading.at >= ${lately} AND cardinality(reading.passed) > 0 ${andAll(seenSubjects(sight))}) AS ran
+      FROM test_job) AS job ON job.id = ran.job_id
+    ${whereAll(seenPlaces(sight, Prisma.sql`ran.file_id`))}
     GROUP BY ran.file_id`;
   const flapped = await prisma.$queryRaw<{ fileId: number; last: Date }[]>`
-    SELECT file_id AS "fileId", max(last_flapped_at) AS last FROM test_tally
-    WHERE file_id = ANY(${ids}::int[]) AND flapped > 0 GROUP BY file_id`;
-  const first = await prisma.testReading.findFirst({ orderBy: { id: 'asc' }, select: { at: true } });
+    SELECT tally.file_id AS "fileId", max(tally.last_flapped_at) AS last
+    FROM test_tally AS tally JOIN test_job AS job ON job.id = tally.job_id
+    WHERE tally.file_id = ANY(${ids}::int[]) AND tally.flapped > 0 ${andAll(seenTallies(sight))} GROUP BY tally.file_id`;
   const nameOf = new Map(files.map(({ id, name }) => [id, name]));
   return {
     running: seen.filter(({ isRunning }) => isRunning).map(({ fileId }) => nameOf.get(fileId)!),
     gone: seen.filter(({ isRunning, jobsRan }) => !isRunning && jobsRan).map(({ fileId }) => nameOf.get(fileId)!),
     lastFlapped: new Map(flapped.map(({ fileId, last }) => [nameOf.get(fileId)!, dayOf(last)])),
-    recordedSince: first ? dayOf(first.at) : undefined,
+    recordedSince: await recordedSince(prisma, sight),
   };
+}
+
+async function recordedSince(prisma: PrismaClient, sight: Sight): Promise<string | undefined> {
+  const [first] = await prisma.$queryRaw<{ at: Date }[]>`
+    SELECT reading.at FROM test_reading AS reading ${whereAll(seenSubjects(sight))} ORDER BY reading.id LIMIT 1`;
+  return first && dayOf(first.at);
 }
 
 async function namedFiles(prisma: PrismaClient, names: readonly string[]): Promise<{ id: number; name: string }[]> {

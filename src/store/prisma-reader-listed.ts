@@ -1,5 +1,8 @@
 import type { KnownFlapper } from '../core/flapper.ts';
+import type { Sight } from '../core/sight.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
+import { andSeenRuns, seenRuns } from './sight-sql.ts';
+import { whereAll } from './sight-sql-tests.ts';
 
 /** Runs that are looked through, newest first, and entries that are told of them. */
 const MOST_RUNS = 2_000;
@@ -8,13 +11,14 @@ const MOST_ENTRIES = 1_000;
 /** The entries that judgements of failures name, the newest version of each: `core/run-flappers.ts`, `RunFlappers`. */
 export async function readListed(
   prisma: PrismaClient,
+  sight: Sight,
   where: { runId: string } | { since: Date },
 ): Promise<KnownFlapper[]> {
   const runs =
     'runId' in where
-      ? Prisma.sql`SELECT id, flappers FROM run WHERE id = ${where.runId}`
-      : Prisma.sql`SELECT id, flappers FROM (SELECT id, flappers, created_at FROM run ORDER BY id DESC LIMIT ${MOST_RUNS})
-          AS newest WHERE created_at >= ${where.since}`;
+      ? Prisma.sql`SELECT id, flappers FROM run WHERE id = ${where.runId} ${andSeenRuns(sight)}`
+      : Prisma.sql`SELECT id, flappers FROM (SELECT id, flappers, created_at FROM run ${whereAll(seenRuns(sight))}
+          ORDER BY id DESC LIMIT ${MOST_RUNS}) AS newest WHERE created_at >= ${where.since}`;
   const rows = await prisma.$queryRaw<{ entry: KnownFlapper }[]>`
     SELECT entry FROM (
       SELECT DISTINCT ON (entry->>'name', entry->>'repository', entry->'platforms') run.id, entry

@@ -84,12 +84,12 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock, sight: Si
     branchState: (repository, branch) => readBranchState(prisma, sight, repository, branch),
     failures: async (repository, limit) =>
       runRows(prisma, sight, await listFailureIds(prisma, sight, repository, limit)),
-    listFlappers: (filter, page) => listFlappers(prisma, filter, page),
-    testFile: (name, since, failures) => readTestFile(prisma, name, since, failures),
-    recentFlaps: (since, limit) => recentFlaps(prisma, since, limit),
-    listRecord: (names, lately) => listRecord(prisma, names, lately),
-    listedFlappers: (where) => readListed(prisma, where),
-    failuresOf: (run) => readFailures(prisma, run),
+    listFlappers: (filter, page) => listFlappers(prisma, sight, filter, page),
+    testFile: (name, since, failures) => readTestFile(prisma, sight, name, since, failures),
+    recentFlaps: (since, limit) => recentFlaps(prisma, sight, since, limit),
+    listRecord: (names, lately) => listRecord(prisma, sight, names, lately),
+    listedFlappers: (where) => readListed(prisma, sight, where),
+    failuresOf: (run) => readFailures(prisma, sight, run),
   };
 }
 

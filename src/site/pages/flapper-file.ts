@@ -15,26 +15,29 @@ export function flapperFilePage(context: PageContext, file: TestFileRecord, know
     title: file.name,
     section: 'flappers',
     body: fragment`<div class="page-head"><p class="crumbs"><a href="/flappers">${flapperPageMessages.title}</a></p>
-<h1>${foreign(file.name)}</h1><p class="quiet">${flapperPageMessages.fileIntro(file.jobs.length)}</p></div>
-<section class="flappers" aria-labelledby="jobs"><div class="section-head"><h2 id="jobs">Jobs</h2></div>
-${table(
-  `Jobs in which ${file.name} ran`,
-  ['Job', 'Runs', 'Failures', 'Flaps', 'Rate', flapperPageMessages.weeks(WEEKS_OF_FILE), 'Last failure'],
-  file.jobs.map((job) => jobCells(context, file.name, job, known)),
-)}</section>
+<h1>${foreign(file.name)}</h1>${file.jobs.length > 0 ? fragment`<p class="quiet">${flapperPageMessages.fileIntro(file.jobs.length)}</p>` : ''}</div>
+${file.jobs.length > 0 ? jobsSection(context, file, known) : ''}
 ${failuresSection(context, file)}`,
   });
 }
 
+const jobsSection = (context: PageContext, { name, jobs }: TestFileRecord, known: readonly KnownFlapper[]): Html =>
+  fragment`<section class="flappers" aria-labelledby="jobs"><div class="section-head"><h2 id="jobs">Jobs</h2></div>
+${table(
+  `Jobs in which ${name} ran`,
+  ['Job', 'Runs', 'Failures', 'Flaps', 'Rate', flapperPageMessages.weeks(WEEKS_OF_FILE), 'Last failure'],
+  jobs.map((job) => jobCells(context, name, job, known)),
+)}</section>`;
+
 function jobCells(
   context: PageContext,
   name: string,
-  { job, platform, runs, tally, weeks }: TestFileRecord['jobs'][number],
+  { job, platform, repository, runs, tally, weeks }: TestFileRecord['jobs'][number],
   known: readonly KnownFlapper[],
 ): unknown[] {
   const { failed = 0, flapped = 0 } = tally ?? {};
   return [
-    fragment`${foreign(job)} ${knownTag({ name, platform }, known, context.now)}`,
+    fragment`${foreign(flapperPageMessages.jobOf(job, repository))} ${knownTag({ name, platform }, known, context.now)}`,
     number(runs),
     number(failed),
     number(flapped),
@@ -50,9 +53,9 @@ function failuresSection(context: PageContext, { name, failures }: TestFileRecor
 ${table(
   `Newest failures of ${name}`,
   ['When', 'Job', 'What', 'Where'],
-  failures.map(({ job, details, ...link }) => [
+  failures.map(({ job, repository, details, ...link }) => [
     timeAgo(link.at, context.now),
-    foreign(job),
+    foreign(flapperPageMessages.jobOf(job, repository)),
     fragment`${foreign(flapperMessages.failureOf({ name, outcome: 'failed', ...details }))}${link.flapped ? fragment` <span class="tag" title="${flapperPageMessages.flapNote}">flap</span>` : ''}`,
     fragment`${failureLink(link)}${link.jobId && link.line ? fragment` · <a href="${runPath(link.runId)}">run</a>` : ''}`,
   ]),

@@ -78,7 +78,7 @@ function cells(context: PageContext, row: FlapperRow, known: readonly KnownFlapp
   const { runs, failed, flapped, firstFailedAt, lastFailedAt } = row.tally;
   return [
     fragment`<a class="job-name" href="${flapperFilePath(row.name)}">${foreign(row.name)}</a> ${knownTag(row, known, context.now)}
-<div class="quiet">${foreign(row.job)}</div>`,
+<div class="quiet">${foreign(flapperPageMessages.jobOf(row.job, row.repository))}</div>`,
     fragment`<span class="number">${number(flapped)}</span> <span class="quiet">of ${number(failed)} ${failed === 1 ? 'failure' : 'failures'} in ${number(runs)} ${runs === 1 ? 'run' : 'runs'}</span>`,
     rateText(flapped, runs),
     sparkline(row.weeks, context.now, WEEKS_OF_LIST),
