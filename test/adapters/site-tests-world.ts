@@ -1,9 +1,11 @@
 import type { KnownFlapper } from '../../src/core/flapper.ts';
+import type { RepositoryRef, Source } from '../../src/core/model.ts';
+import { repositoryOfSubject } from '../../src/core/sight.ts';
 import type { TestReading } from '../../src/core/testlog-kept.ts';
 import type { PrismaClient } from '../../src/generated/prisma/client.ts';
 import { openStore } from '../../src/store/prisma.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
-import { aBuild, aCommit, aJob, anAttempt, aPull, aRun, NOW, sha } from '../support/builders.ts';
+import { aBuild, aCommit, aJob, anAttempt, aPull, aRepository, aRun, aSource, NOW, sha } from '../support/builders.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
 import { aReading } from '../support/readings.ts';
 import { type SiteWorld, siteOf } from './site-fakes.ts';
@@ -23,7 +25,10 @@ export interface TestsWorld extends SiteWorld {
 
 export interface ToldRun {
   id: string;
+  /** Of its repository, which is `github:1` unless this says another. */
   subject?: string;
+  /** What it was tested with, beside itself. */
+  beside?: RepositoryRef[];
   job?: string;
   sourceSet?: string;
   at?: Date;
@@ -53,13 +58,17 @@ export async function testsWorld(knownFlappers: KnownFlapper[] = []): Promise<Te
     ...site,
     prisma,
     read,
-    told: async ({ id, subject = MAIN, job = 'Lin_MVM', sourceSet = id, at = NOW, verdict = 'failed' }, tests) => {
+    told: async (run, tests) => {
+      const { id, subject = MAIN, job = 'Lin_MVM', sourceSet = id, at = NOW, verdict = 'failed', beside = [] } = run;
       const attempt = anAttempt({ id: `attempt-${id}`, verdict, log: { bytes: 10, lines: 1 } });
       const jobs = [aJob({ id: `job-${id}`, name: `azure / ${job}`, externalName: job, verdict, attempts: [attempt] })];
       const change = subject === PULL ? aPull({ sha: sha(id) }) : aCommit({ sha: sha(id) });
       const builds = [aBuild({ id: `build-${id}`, backend: 'azure', verdict, jobs })];
-      const sources: [] = [];
-      await store.saveRun(aRun({ id, subject, change, verdict, builds, sources, checks: [], createdAt: at }));
+      const sources = beside.map((repository, number): Source => aSource({ id: `${id}-${number}`, repository }));
+      const repository = aRepository({ key: repositoryOfSubject(subject)! });
+      await store.saveRun(
+        aRun({ id, repository, subject, change, verdict, builds, sources, checks: [], createdAt: at }),
+      );
       await read({
         attemptId: attempt.id,
         runId: id,

@@ -19,7 +19,7 @@ describe('the tests of attempts', () => {
   });
   after(() => stored.close());
   beforeEach(async () => {
-    await prisma.$executeRaw`TRUNCATE test_file, test_job, test_reading, test_failure, test_week, test_tally`;
+    await prisma.$executeRaw`TRUNCATE test_file, test_job, test_reading, test_failure, test_week, test_tally, repository`;
   });
 
   const save = (change: Partial<TestReading> = {}): Promise<void> => {
@@ -161,6 +161,57 @@ describe('the tests of attempts', () => {
       't/a.t 2026-11-16: 4 passed, 4 failed, 4 flapped',
       't/b.t 2026-11-16: 4 passed, 4 failed, 4 flapped',
     ]);
+  });
+
+  const SECRET = 'github:7';
+  const known = (isPrivate: boolean) =>
+    openStore(prisma, () => NOW).saveRepository({
+      ...{ key: SECRET, name: 'acme/secret', defaultBranch: 'main', state: 'watched' },
+      private: isPrivate,
+    });
+  const saveSecret = (change: Partial<TestReading> = {}) => save({ subject: `pull-request:${SECRET}#3`, ...change });
+
+  /** `: 3 runs, 1 failed, 1 flapped`, or with the key of a private repository before the colon. */
+  const records = async (): Promise<string[]> => {
+    const rows = await prisma.testTally.findMany({
+      include: { job: true },
+      orderBy: { job: { repositoryKey: 'asc' } },
+    });
+    return rows.map(
+      ({ job, runs, failed, flapped }) => `${job.repositoryKey}: ${runs} runs, ${failed} failed, ${flapped} flapped`,
+    );
+  };
+
+  test('the same job in a public and in a private repository: two records, and neither is evidence for the other', async () => {
+    await known(true);
+    await save({ tests: tests(['t/b.t']) });
+    await saveSecret({ tests: tests([], ['t/b.t']) });
+    assert.deepEqual(await records(), ['github:7: 1 runs, 1 failed, 0 flapped']);
+    await saveSecret({ subject: `branch:${SECRET}:refs/heads/main`, tests: tests(['t/b.t']) });
+    await save({ tests: tests([], ['t/b.t']) });
+    await save({ sourceSet: 'other', tests: tests([], ['t/b.t']) });
+    assert.deepEqual(await records(), [': 3 runs, 2 failed, 1 flapped', 'github:7: 2 runs, 1 failed, 1 flapped']);
+    assert.deepEqual((await weeks()).sort(), [
+      't/b.t 2026-11-16: 1 passed, 1 failed, 1 flapped',
+      't/b.t 2026-11-16: 1 passed, 2 failed, 1 flapped',
+    ]);
+    const jobs = await prisma.testJob.findMany({ select: { name: true }, distinct: ['name'] });
+    assert.deepEqual(jobs, [{ name: 'azure / Lin_MVM' }]);
+  });
+
+  test('a reading is of the record that its repository has when it is stored', async () => {
+    await known(false);
+    await saveSecret({ sourceSet: '1', tests: tests([], ['t/b.t']) });
+    await known(true);
+    for (const sourceSet of ['2', '3']) await saveSecret({ sourceSet, tests: tests([], ['t/b.t']) });
+    await known(false);
+    await saveSecret({ sourceSet: '4', tests: tests([], ['t/b.t']) });
+    assert.deepEqual(await records(), [': 2 runs, 2 failed, 0 flapped', 'github:7: 2 runs, 2 failed, 0 flapped']);
+  });
+
+  test('of a repository that is not known it is public, as its run is', async () => {
+    await saveSecret({ tests: tests([], ['t/b.t']) });
+    assert.deepEqual(await records(), [': 1 runs, 1 failed, 0 flapped']);
   });
 
   test('what its transaction takes back is not there', async () => {

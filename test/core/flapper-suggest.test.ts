@@ -66,6 +66,22 @@ test('flaps of a file count over platforms, and many platforms are everywhere', 
   assert.deepEqual([three[0]?.flaps, three[0]?.platforms], [3, undefined]);
 });
 
+test('what a private record tells is suggested for its repository, and not added to what everybody may see', () => {
+  const told = (repository: string | undefined, flapped: number) => aRecord({ repository, flapped });
+  const suggested = suggestAdditions([told(undefined, 3), told('acme/secret', 4), told('acme/other', 2)], [], TODAY);
+  assert.deepEqual(
+    suggested.map(({ repository, flaps, runs }) => [repository, flaps, runs]),
+    [
+      ['acme/secret', 4, 100],
+      [undefined, 3, 100],
+    ],
+  );
+  assert.deepEqual(
+    (parse(additionsYaml(suggested)) as KnownFlapper[]).map(({ repository }) => repository),
+    ['acme/secret', undefined],
+  );
+});
+
 test('the most certain come first, and there are not too many', () => {
   const many = Array.from({ length: 40 }, (_, at) => aRecord({ name: `t/${at}.t`, flapped: 3 + at }));
   assert.deepEqual([names(many).length, names(many)[0]], [20, 't/39.t']);
