@@ -6,7 +6,7 @@ import { EVERYTHING, type Sight, sightOf } from '../../src/core/sight.ts';
 import { openStore } from '../../src/store/prisma.ts';
 import { createPrismaReader } from '../../src/store/prisma-reader.ts';
 import { readFailures } from '../../src/store/prisma-reader-failures.ts';
-import { listFlappers, listRecord, readTestFile, recentFlaps } from '../../src/store/prisma-reader-flappers.ts';
+import { listRecord } from '../../src/store/prisma-reader-flappers.ts';
 import { readListed } from '../../src/store/prisma-reader-listed.ts';
 import { later, NOW } from '../support/builders.ts';
 import { aFailure, tests } from '../support/readings.ts';
@@ -21,18 +21,11 @@ const ON_HUSH = 'branch:github:8:refs/heads/main';
 const NOBODY = sightOf([SECRET, HUSH]);
 const MEMBER = sightOf([SECRET, HUSH], new Set([SECRET.key]));
 
-/** The site as somebody of this sight has it. */
-function seenBy(sight: Sight, { prisma }: TestsWorld): SiteWorld {
-  const reader = createPrismaReader(prisma, { now: () => NOW });
-  return siteOf({
-    ...reader,
-    listFlappers: (filter, page) => listFlappers(prisma, sight, filter, page),
-    testFile: (name, since, most) => readTestFile(prisma, sight, name, since, most),
-    recentFlaps: (since, limit) => recentFlaps(prisma, sight, since, limit),
-    listRecord: (names, lately) => listRecord(prisma, sight, names, lately),
-    listedFlappers: (where) => readListed(prisma, sight, where),
-    failuresOf: (run) => readFailures(prisma, sight, run),
-  });
+/** The site as somebody of this sight has it: of these repositories he may read none. */
+function seenBy(sight: Sight, { prisma }: TestsWorld, knownFlappers: KnownFlapper[] = []): SiteWorld {
+  const readerOf = (each: Sight) => createPrismaReader(prisma, { now: () => NOW }, each);
+  const readers = { privates: async () => [...sight.hidden], seenBy: readerOf };
+  return siteOf(readerOf(sight), { readers, knownFlappers });
 }
 
 const sayPrivate = (world: TestsWorld, repository: { key: string; name: string }, isPrivate: boolean) =>
@@ -293,6 +286,38 @@ test("entries of repositories' own lists are told of runs that may be seen", asy
     assert.deepEqual(await names(MEMBER, { since }), ['t/closed.t', 't/open.t']);
     assert.deepEqual(await names(NOBODY, { runId: 'closed' }), []);
     assert.deepEqual(await names(MEMBER, { runId: 'closed' }), ['t/closed.t']);
+  } finally {
+    await world.close();
+  }
+});
+
+test('what a list says of a hidden repository is for its members', async () => {
+  const world = await testsWorld();
+  try {
+    await world.told({ id: 'seen1' }, tests([], ['t/a.t', 't/b.t']));
+    const known: KnownFlapper[] = [
+      { name: 't/a.t', repository: 'Acme/Secret', issue: 'https://github.example/acme/secret/issues/1' },
+      { name: 't/b.t', issue: 'https://github.example/acme/secret/issues/2' },
+      { name: 't/over.t', repository: 'acme/secret', until: '2026-01-01' },
+    ];
+    const [nobody, member] = [NOBODY, MEMBER].map((sight) => seenBy(sight, world, known));
+    for (const path of [
+      '/flappers?show=failed',
+      '/api/flappers?show=failed',
+      '/flappers/file?name=t/a.t',
+      '/runs/seen1',
+    ]) {
+      assert.doesNotMatch(await nobody!.text(path), /secret|t\/over\.t/i, path);
+      assert.match(await member!.text(path), /acme\/secret\/issues\/[12]/i, path);
+    }
+    assert.doesNotMatch(await nobody!.text('/api/runs/seen1'), /secret/i);
+    const { files } = ((await (await nobody!.get('/api/runs/seen1')).json()) as { failures: { files: object[] } })
+      .failures;
+    assert.deepEqual(
+      files.map((each) => (each as { known?: object }).known),
+      [undefined, { name: 't/b.t' }],
+    );
+    assert.deepEqual([...nobody!.faults, ...member!.faults], []);
   } finally {
     await world.close();
   }
