@@ -115,7 +115,8 @@ export async function tellAbout(
   await prisma.check.create({
     data: { id: `${word}-check`, runId: `${word}-pull`, name: `azure / ${word}-job`, error: `${word} refused` },
   });
-  await tellQueue(prisma, { word, key, name, pull, main });
+  // What is due first is told first.
+  await tellQueue(prisma, { word, key, name, pull, main, dueAt: ago(isPrivate ? 120 : 100) });
   await tellPeople(prisma, { word, pull });
   await tellTests(prisma, { word, pull, main });
   return { word, key, archives: [packed.sha256, built.sha256], addresses: addressesOf(word, key, [packed, built]) };
@@ -127,12 +128,13 @@ interface Place {
   name: string;
   pull: string;
   main: string;
+  dueAt: Date;
 }
 
-async function tellQueue(prisma: PrismaClient, { word, key, name, pull, main }: Place): Promise<void> {
+async function tellQueue(prisma: PrismaClient, { word, key, name, pull, main, dueAt }: Place): Promise<void> {
   const subjects = [pull, main, `repository:${key}`, `run:${word}-pull`, `run:${word}-retest`];
   const states = ['done', 'pending', 'parked', 'running'];
-  const told = { error: `${word} error`, tries: 2, dueAt: ago(100), createdAt: ago(100) };
+  const told = { error: `${word} error`, tries: 2, dueAt, createdAt: ago(100) };
   await prisma.event.createMany({
     data: subjects.flatMap((subject, at) =>
       states.map((state, nth) => ({

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, type TestContext, test } from 'node:test';
+import { formToken } from '../../src/core/session.ts';
 import { EVERYTHING, sightOf } from '../../src/core/sight.ts';
+import { aboutPress } from '../../src/site/pages/buttons.ts';
 import { createPrismaReaders } from '../../src/store/prisma-reader.ts';
 import { sha } from '../support/builders.ts';
 import { type TestDatabase, testDatabase } from '../support/database.ts';
@@ -226,13 +228,24 @@ describe('a private repository beside a public one', () => {
 
   test('a button of a run that one may not see is the button of no run', async (t) => {
     const stranger = await readingAs('stranger', t);
+    const word = /=([^;]+)/.exec(stranger.cookie)![1]!;
     const press = async (run: string) => {
-      const form = new URLSearchParams({ command: 're-test', seen: 'x', form: 'x' });
+      // It is made of what his browser holds: he can make one for any run.
+      const token = formToken(word, aboutPress(run, 're-test', 'x'));
+      const form = new URLSearchParams({ command: 're-test', seen: 'x', form: token });
       const headers = { cookie: stranger.cookie, origin: 'https://rcb.example' };
-      const answer = await fetch(`${stranger.url}/runs/${run}/press`, { method: 'POST', body: form, headers });
+      const answer = await fetch(`${stranger.url}/runs/${run}/press`, {
+        method: 'POST',
+        body: form,
+        headers,
+        redirect: 'manual',
+      });
       return `${answer.status} ${withoutTraces(await answer.text())}`;
     };
+    assert.match(await press('canary-pull'), /^404 /);
     assert.equal(await press('canary-pull'), await press('absent-pull'));
+    assert.match(await press('openair-pull'), /^303 /);
+    stranger.world.pressed.pop();
     assert.deepEqual(stranger.world.pressed, []);
   });
 });
