@@ -2,6 +2,7 @@ import type { Branch, PullRequest } from '../core/change.ts';
 import { type JsonOf, toJson } from '../core/event.ts';
 import type { KnownHead } from '../core/merge-head.ts';
 import type { Run } from '../core/model.ts';
+import { isSameName } from '../core/stack.ts';
 import { grouped } from '../database/group.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { savePress } from './press-rows.ts';
@@ -61,8 +62,8 @@ export function openStore(client: Client, now: () => Date): Store {
     saveInstallation: (installation) => saveInstallation(client, installation, now()),
     repository: async (key) => repositoryOf(await client.repository.findUnique({ where: { key } })),
     repositoryByName: async (name) => {
-      const where = { name: { equals: name, mode: 'insensitive' }, state: { not: 'removed' } } as const;
-      return repositoryOf(await client.repository.findFirst({ where, orderBy: { updatedAt: 'desc' } }));
+      const rows = await repositoriesNamed(client, [name], { state: { not: 'removed' } });
+      return repositoryOf(rows[0] ?? null);
     },
     repositories: async (installation) => {
       const where = installation === undefined ? { state: 'watched' } : { installation };
@@ -73,6 +74,13 @@ export function openStore(client: Client, now: () => Date): Store {
     cursor: async (name) =>
       ((await client.cursor.findUnique({ where: { name } }))?.value as Record<string, unknown> | null) ?? undefined,
   };
+}
+
+/** What was seen last comes first. Prisma compares by ILIKE, where an underscore stands for any character. */
+async function repositoriesNamed(client: Client, names: string[], more: Prisma.RepositoryWhereInput = {}) {
+  const OR = names.map((name) => ({ name: { equals: name, mode: 'insensitive' as const } }));
+  const rows = await client.repository.findMany({ where: { OR, ...more }, orderBy: { updatedAt: 'desc' } });
+  return rows.filter((row) => names.some((name) => isSameName(row.name, name)));
 }
 
 /** The lookups of the intake, shared by all hooks that come at the same time; outside any transaction. */
