@@ -12,6 +12,8 @@ import { gunzipSync, gzipSync } from 'node:zlib';
 import { pack } from 'tar-stream';
 import { parse } from 'yaml';
 import { templateParameters } from '../../src/backends/azure/dispatch.ts';
+import { archiveQuery } from '../../src/core/archive-key.ts';
+import { keyringOf } from '../../src/core/secret-box.ts';
 import { never } from '../contracts/backend.ts';
 import { AzureBench, azureStory } from './azure/bench.ts';
 
@@ -147,8 +149,10 @@ function story(title: string, tests: Record<string, string>, tell: (world: World
     try {
       for (const name of ['moarvm', 'nqp', 'rakudo']) {
         const archive = await archiveOf(name, tests[name] ?? passing);
-        archives.set(`/${name}`, archive);
-        env[`${name.toUpperCase()}_URL`] = `http://127.0.0.1:${(server.address() as AddressInfo).port}/${name}`;
+        // As of a private run: only the whole address is answered.
+        const signed = `/${name}${archiveQuery('a'.repeat(64), new Date(), keyringOf(['a key']))}`;
+        archives.set(signed, archive);
+        env[`${name.toUpperCase()}_URL`] = `http://127.0.0.1:${(server.address() as AddressInfo).port}${signed}`;
         env[`${name.toUpperCase()}_SHA256`] = createHash('sha256').update(archive).digest('hex');
         env[`${name.toUpperCase()}_VERSION`] = '2026.08';
       }
@@ -193,7 +197,9 @@ describe('its bash steps', { concurrency: 2 }, () => {
     {},
     async ({ env, step, failFirst, workspace }) => {
       failFirst(1);
-      passed(await step(FETCH, env));
+      const fetched = await step(FETCH, env);
+      passed(fetched);
+      assert.doesNotMatch(fetched.output, /key=/, 'a log tells nobody where private sources are');
       const other = await step(FETCH, { ...env, NQP_SHA256: '0'.repeat(64) });
       assert.equal(other.status, 1);
       assert.match(
