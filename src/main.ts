@@ -12,14 +12,16 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Config, GitHubConfig } from './config/config.ts';
 import { parseFlapperFile } from './config/flappers.ts';
 import { formatMistake } from './config/mistake.ts';
+import { archiveQuery } from './core/archive-key.ts';
 import type { Budget } from './core/budget.ts';
+import { messages } from './core/messages.ts';
 import type { RepositoryRef } from './core/model.ts';
 import { keyringOf } from './core/secret-box.ts';
 import { isServedRepository, type Serving } from './core/serving.ts';
 import { sightOf } from './core/sight.ts';
 import { type Database, isDatabaseAway, openDatabase } from './database/database.ts';
 import { applyMigrations, pendingMigrations } from './database/migrate.ts';
-import type { FlapperLists } from './effects/effect.ts';
+import type { FlapperLists, World } from './effects/effect.ts';
 import { openLogTests } from './effects/log-tests.ts';
 import { openPlaces } from './effects/places.ts';
 import type { Forge } from './forge/forge.ts';
@@ -190,6 +192,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
       logTests: openLogTests(archive),
       retention: { keep: config.retention, store: openRetentionStore(database.prisma) },
       publicUrl,
+      archiveUrl: archiveUrls(config, publicUrl, now),
       writeSpacingMs: config.limits.writeSpacing,
       now,
     },
@@ -222,8 +225,34 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
 const servingOf = (config: Config, backends: Map<string, Backend>) => {
   const { owners, watch, policy, stacks } = config;
   const { known, off } = config.flappers;
-  return { owners, watch, policy, stacks, flappers: { known, off }, backends: servingBackends(config, backends) };
+  const flappers = { known, off };
+  return {
+    owners,
+    watch,
+    policy,
+    stacks,
+    flappers,
+    privates: privatesOf(config),
+    backends: servingBackends(config, backends),
+  };
 };
+
+function privatesOf({ github }: Pick<Config, 'github'>): Serving['privates'] {
+  if (!github) return { refused: messages.noGitHubApp };
+  return 'off' in github.login ? { refused: github.login.off } : 'served';
+}
+
+const WEEK_MS = 7 * 24 * 3_600_000;
+
+/** Agents cannot log in: what is private they get by a signed address, which is good for as long as a queue may be. */
+function archiveUrls({ github }: Pick<Config, 'github'>, publicUrl: string, now: () => Date): World['archiveUrl'] {
+  const keyring = github && !('off' in github.login) ? keyringOf(github.login.sessionKeys) : undefined;
+  return (sha256, isPrivate) => {
+    const until = new Date(now().getTime() + WEEK_MS);
+    const query = isPrivate && keyring ? archiveQuery(sha256, until, keyring) : '';
+    return `${publicUrl}/archive/${sha256}${query}`;
+  };
+}
 
 const flapperLists = ({ flappers }: Pick<Config, 'flappers'>): FlapperLists => ({
   file: flappers.file,

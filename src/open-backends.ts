@@ -13,6 +13,7 @@ import type {
   ObsBackendConfig,
 } from './config/config.ts';
 import { localSettings } from './config/local.ts';
+import type { ServingBackend } from './core/serving.ts';
 import type { Log } from './log.ts';
 import type { Queue } from './queue/queue.ts';
 
@@ -73,7 +74,7 @@ export async function openAzure(
   const { openAzureBackend } = await import('./backends/azure/azure.ts');
   const { token, servicePrincipal } = credentials.azure;
   if (!servicePrincipal && !token) throw new Error(`Backend ${config.name}: AZURE_DEVOPS_TOKEN is not set`);
-  const { kind: _, logLimit, repositories: __, branches: ___, ...options } = config;
+  const { kind: _, logLimit, repositories: __, branches: ___, private: ____, ...options } = config;
   return openAzureBackend({
     ...options,
     credentials: servicePrincipal ? { kind: 'entra', ...servicePrincipal } : { kind: 'pat', token: token! },
@@ -192,8 +193,9 @@ async function openObsHook(
 
 /** What decisions need to know of them. */
 export const servingBackends = (config: Pick<Config, 'backends'>, opened: Map<string, Backend>) =>
-  config.backends.map(({ name, kind, repositories, branches }) => {
+  config.backends.map(({ name, kind, repositories, branches, private: seesPrivate }): ServingBackend => {
     const backend = opened.get(name);
     const observes = backend?.findObserved !== undefined;
-    return { name, kind, repositories, branches, observes, retries: !observes && backend?.ensureRetried !== undefined };
+    const retries = !observes && backend?.ensureRetried !== undefined;
+    return { name, kind, repositories, branches, private: seesPrivate, observes, retries };
   });

@@ -116,6 +116,8 @@ interface Serves {
   repositories?: string[];
   /** Globs; absent: all. Of a pull request its base branch counts. */
   branches?: string[];
+  /** It may see code of private repositories. */
+  private: boolean;
 }
 
 export interface LocalBackendConfig extends Serves {

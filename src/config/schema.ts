@@ -87,6 +87,9 @@ const serves = {
   branches: globs.optional(),
 };
 
+/** Whether it may see private code: this machine holds it anyway, others do not. */
+const seesPrivate = z.boolean({ error: 'true or false' });
+
 const command = z
   .string({ error: 'a command' })
   .max(10_000, { error: 'a command of at most 10000 characters' })
@@ -95,6 +98,7 @@ const command = z
 const localBackend = z.strictObject({
   ...serves,
   kind: z.literal('local'),
+  private: seesPrivate.default(true),
   command: command.optional(),
   slots: wholeNumber(1, 256).default(2),
   timeout: deadline.prefault(3600),
@@ -111,6 +115,7 @@ const localBackend = z.strictObject({
 const azureBackend = z.strictObject({
   ...serves,
   kind: z.literal('azure'),
+  private: seesPrivate.default(false),
   url,
   project: text('the name of an Azure DevOps project', /^[^\p{Cc}/\\]+$/u),
   pipeline: wholeNumber(1, 2 ** 31 - 1),
@@ -133,6 +138,7 @@ const azureBackend = z.strictObject({
 const obsBackend = z.strictObject({
   ...serves,
   kind: z.literal('obs'),
+  private: seesPrivate.default(false),
   url,
   project: text('the name of an OBS project like home:rcb', /^[A-Za-z0-9][\w.+-]*(?::[A-Za-z0-9][\w.+-]*)*$/),
   mode: word(['project-per-run', 'standing']).default('project-per-run'),

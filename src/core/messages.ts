@@ -39,13 +39,19 @@ export const messages = {
   runState: (state: string, verdict?: string, why?: string) => `${verdict ?? state}${why ? `: ${why}` : ''}`,
   released: (login: string) => `${login} has allowed the test of this head`,
   noBackend: 'nothing to run: no backend serves this repository and branch',
+  noPrivateBackend: (backends: string[]) =>
+    `nothing to run: the code is private, and ${named(backends, backends.length)}, which would serve this repository and ` +
+    'branch, may not see private code (`private: true` of a backend in rcb.yaml)',
   noJobs: 'nothing to run: the backend found no test to execute',
   catchingUp: 'after an absence runs begin one by one: it waits for its turn',
   tooManyBuilding: (building: number) => `it waits for its turn: ${building} runs are being built (limits.building)`,
   uninstalled: 'the App is not installed on it any more',
   notServedAnyMore: (why?: string) => `the repository is not served any more${why ? `: ${why}` : ''}`,
   suspended: (account: string) => `${account} has suspended the App`,
-  privateRepository: 'private repositories are not served: the status site would show them to everybody',
+  privateRepository: (nobodyLogsIn: string) =>
+    'private repositories are served only where those who may read them can log in on the status site, and nobody can: ' +
+    nobodyLogsIn,
+  noGitHubApp: 'no GitHub App is configured',
   foreignInstallation: (account: string) =>
     `${account} is not listed under "owners" in rcb.yaml: its installation is shown, not served`,
   notConfigured: (name: string) => `${name} is not listed under "git" in rcb.yaml (any more)`,

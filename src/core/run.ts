@@ -45,12 +45,13 @@ export interface RunStep {
   effects: Effect[];
 }
 
-/** What a step may use besides its arguments. `backends`: the names that serve this repository and branch; `observing`:
- *  those of all that only observe. `isNewest`: it is the newest run of its change. */
+/** What a step may use besides its arguments. `backends`: the names that serve this change; `noBackend`: why none does;
+ *  `observing`: those of all that only observe. `isNewest`: it is the newest run of its change. */
 export interface RunContext {
   now: Date;
   newId(): string;
   backends: string[];
+  noBackend?: string;
   observing?: string[];
   isNewest?: boolean;
   /** Absent: nothing is a flapper. */
@@ -209,7 +210,7 @@ function onPacked(run: Run, event: Extract<RunEvent, { kind: 'source.packed' }>,
   );
   const packed: Run = { ...run, sources, why: clearedWhy(run) };
   if (run.state !== 'packing' || sources.some((source) => !source.archive)) return still(packed);
-  if (context.backends.length === 0) return finish(packed, undefined, messages.noBackend, context);
+  if (context.backends.length === 0) return finish(packed, undefined, context.noBackend ?? messages.noBackend, context);
   const builds = context.backends.map(
     (backend): Build => ({
       id: context.newId(),

@@ -19,7 +19,12 @@ export interface Serving {
   /** Repositories that are tested together. */
   stacks: readonly Stack[];
   flappers: ServingFlappers;
+  privates: ServingPrivates;
 }
+
+/** What is private is shown to those only who may read it. So it is served where they can log in; `refused`: why nobody
+ *  can, in words. */
+export type ServingPrivates = 'served' | { refused: string };
 
 /** `known`: of rcb.yaml. `off`: globs over `owner/name`. */
 export interface ServingFlappers {
@@ -39,6 +44,15 @@ export interface ServingBackend {
   retries?: boolean;
   /** It starts nothing: what is built of the change without us is shown. */
   observes?: boolean;
+  /** It may see code of private repositories. Absent: it may not. */
+  private?: boolean;
+}
+
+/** What asks for a backend. `branch`: of a pull request its base. `isPrivate`: its code is not for everybody. */
+export interface ServedChange {
+  repository: string;
+  branch: string;
+  isPrivate: boolean;
 }
 
 /** Somebody else's installation is shown, not served: it would run code on our machine. Logins ignore case (GitHub). */
@@ -58,10 +72,12 @@ export function isServedRepository(
 /** Whether a repository is tested, and if not, why. */
 export function serviceOf(
   repository: RepositoryRef & { private: boolean },
-  serving: Pick<Serving, 'git' | 'owners'>,
+  serving: Pick<Serving, 'git' | 'owners' | 'privates'>,
 ): Pick<RepositoryFacts, 'state' | 'why'> {
   if (!isServedRepository(repository, serving)) return { state: 'refused', why: notServedWhy(repository) };
-  return repository.private ? { state: 'refused', why: messages.privateRepository } : { state: 'watched' };
+  const { privates } = serving;
+  if (!repository.private || privates === 'served') return { state: 'watched' };
+  return { state: 'refused', why: messages.privateRepository(privates.refused) };
 }
 
 const notServedWhy = ({ key, name }: RepositoryRef): string =>
@@ -74,8 +90,11 @@ export const watchedBranches = (repositoryKey: string, { watch }: Pick<Serving, 
 /** On this disk, and on no forge. */
 export const isPlain = (repositoryKey: string): boolean => repositoryKey.startsWith('git:');
 
-/** Whether builds of this repository (`owner/name`) and branch go to this backend. */
-export function servesChange(backend: Omit<ServingBackend, 'name'>, repository: string, branch: string): boolean {
+/** Whether builds of this change go to this backend. */
+export const servesChange = (backend: Omit<ServingBackend, 'name'>, change: ServedChange): boolean =>
+  namesChange(backend, change) && (!change.isPrivate || backend.private === true);
+
+function namesChange(backend: Omit<ServingBackend, 'name'>, { repository, branch }: ServedChange): boolean {
   const { repositories, branches } = backend;
   // GitHub's names are equal whatever their case, branches are not.
   const names = repositories?.map((glob) => glob.toLowerCase());
@@ -86,6 +105,12 @@ export function servesChange(backend: Omit<ServingBackend, 'name'>, repository: 
 export const observingBackends = ({ backends }: Pick<Serving, 'backends'>): string[] =>
   backends.flatMap(({ name, observes }) => (observes ? [name] : []));
 
-/** The names of the backends that test this repository's branch, in the order of the configuration. */
-export const backendsFor = (serving: Pick<Serving, 'backends'>, repository: string, branch: string): string[] =>
-  serving.backends.filter((backend) => servesChange(backend, repository, branch)).map((backend) => backend.name);
+/** The names of the backends that test this change, in the order of the configuration. */
+export const backendsFor = ({ backends }: Pick<Serving, 'backends'>, change: ServedChange): string[] =>
+  backends.filter((backend) => servesChange(backend, change)).map(({ name }) => name);
+
+/** Why there is none, where there is none. */
+export function noBackendWhy({ backends }: Pick<Serving, 'backends'>, change: ServedChange): string {
+  const others = change.isPrivate ? backends.filter((backend) => namesChange(backend, change)) : [];
+  return others.length > 0 ? messages.noPrivateBackend(others.map(({ name }) => name)) : messages.noBackend;
+}

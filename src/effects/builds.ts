@@ -37,7 +37,7 @@ export async function startBuild(
   }
   if ((await world.store.countBuilding(run.id)) >= world.limits.building) return held(run, build, world);
   try {
-    const { externalId, url } = await backend.ensureStarted(orderOf(run, build, world), signal);
+    const { externalId, url } = await backend.ensureStarted(await orderOf(run, build, world), signal);
     const { attempt } = build;
     return { events: [{ kind: 'build.started', runId: run.id, buildId: build.id, attempt, externalId, url }] };
   } catch (error) {
@@ -74,7 +74,9 @@ function held(run: Run, build: Build, { limits }: World): Performed {
   return { events: run.why === why ? [] : [event], againMs: HELD_MS };
 }
 
-function orderOf(run: Run, build: Build, world: World): BuildOrder {
+async function orderOf(run: Run, build: Build, world: World): Promise<BuildOrder> {
+  // One that is public may be in the archive for this run alone: then its address is not for everybody, either.
+  const isPrivate = await world.store.holdPrivate(run.sources.map(({ repository }) => repository.key));
   return {
     key: `${build.id}-${build.attempt}`,
     runId: run.id,
@@ -86,7 +88,7 @@ function orderOf(run: Run, build: Build, world: World): BuildOrder {
       sha,
       sha256: archive!.sha256,
       size: archive!.size,
-      url: `${world.publicUrl}/archive/${archive!.sha256}`,
+      url: world.archiveUrl(archive!.sha256, isPrivate),
       version,
     })),
   };

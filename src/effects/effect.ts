@@ -44,6 +44,8 @@ export interface World {
   logTests: LogTests;
   retention: { keep: Keeps; store: RetentionStore };
   publicUrl: string;
+  /** Where those who cannot log in download a source archive; of a private one the address is good for some days. */
+  archiveUrl(sha256: string, isPrivate: boolean): string;
   /** Between two writes of one installation. */
   writeSpacingMs: number;
   now(): Date;

@@ -1,7 +1,7 @@
 import { deliveryNews } from '../core/deliveries.ts';
 import type { Event, InstallationFacts } from '../core/event.ts';
 import { newestOf, overlapped } from '../core/poll.ts';
-import { isServed } from '../core/serving.ts';
+import { isServed, serviceOf } from '../core/serving.ts';
 import { ForgeError } from '../forge/forge.ts';
 import type { ForgeApp, ListedInstallation, ListedRepository } from '../forge/forge-app.ts';
 import type { Told } from '../queue/queue.ts';
@@ -38,12 +38,19 @@ async function installationNews(
   const { key, account, accountId, suspended } = listed;
   const known = all.find((each) => each.key === key);
   if (suspended) return known?.state === 'suspended' ? [] : [gone({ key, account, accountId }, 'suspend')];
-  // Somebody else's repositories are none of our business.
-  const isOurs = isServed(account, world.serving.owners);
-  const listedRepositories = isOurs ? await app.listRepositories(key, signal) : [];
-  if (!listedRepositories) return [];
   const stored = (await world.store.repositories(key)).filter(({ state }) => state !== 'removed');
-  const added = listedRepositories.filter((each) => !stored.some((other) => isAsListed(other, each)) && !each.archived);
+  // Somebody else's repositories are none of our business: of those that were told of us nothing is asked.
+  const isOurs = isServed(account, world.serving.owners);
+  const unasked = stored.map(({ key, name, private: isPrivate }) => ({
+    key,
+    name,
+    private: isPrivate,
+    archived: false,
+  }));
+  const listedRepositories = isOurs ? await app.listRepositories(key, signal) : unasked;
+  if (!listedRepositories) return [];
+  const isKnown = (each: Listed) => stored.some((other) => isAsListed(other, each) && isServedAs(other, each, world));
+  const added = listedRepositories.filter((each) => !each.archived && !isKnown(each));
   const there = new Set(listedRepositories.flatMap((each) => (each.archived ? [] : [each.key])));
   const removed = stored.filter((each) => !there.has(each.key));
   const isAsKnown = known?.state === 'active' && known.account === account;
@@ -54,13 +61,21 @@ async function installationNews(
     accountId,
     action: known?.state === 'active' ? 'listed' : 'created',
     repositoriesAdded: added.map((each) => ({ key: each.key, name: each.name, private: each.private })),
-    repositoriesRemoved: isOurs ? removed.map((each) => ({ key: each.key, name: each.name })) : [],
+    repositoriesRemoved: removed.map((each) => ({ key: each.key, name: each.name })),
   };
   return [{ kind: 'installation.told', installation }];
 }
 
-const isAsListed = (stored: Repository, listed: ListedRepository): boolean =>
+type Listed = Omit<ListedRepository, 'defaultBranch'>;
+
+const isAsListed = (stored: Repository, listed: Listed): boolean =>
   stored.key === listed.key && stored.name === listed.name && stored.private === listed.private;
+
+/** The configuration may have changed: what was refused by the former one is watched now, or the other way round. */
+function isServedAs(stored: Repository, listed: Listed, { serving }: Pick<World, 'serving'>): boolean {
+  const { state, why } = serviceOf(listed, serving);
+  return stored.state === state && stored.why === why;
+}
 
 const gone = (
   installation: Pick<InstallationFacts, 'key' | 'account' | 'accountId'>,

@@ -166,7 +166,7 @@ const notedFact = (repository: RepositoryRef, { key, ref, sha }: { key: string; 
 const watched = (repository: RepositoryRef, defaultBranch: string): Event => ({
   kind: 'repository.noted',
   repository,
-  facts: { state: 'watched', defaultBranch, private: false },
+  facts: { state: 'watched', defaultBranch },
 });
 
 const firstLookFact = (repository: RepositoryRef, defaultBranch: string): Told => ({

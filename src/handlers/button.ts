@@ -2,8 +2,7 @@ import type { PressCommand } from '../core/button.ts';
 import { pressCommands } from '../core/button.ts';
 import type { CommandSource, EventOf } from '../core/event.ts';
 import { buttonMessages, plainWords } from '../core/messages-buttons.ts';
-import { isServedRepository } from '../core/serving.ts';
-import { type HandlerContext, nothing, type Outcome } from './handler.ts';
+import { type HandlerContext, isHeard, nothing, type Outcome } from './handler.ts';
 
 /** Buttons on the pages of runs: a press is a command, and its answer is kept for the page. */
 
@@ -12,7 +11,7 @@ export async function onButtonPressed(event: EventOf<'button.pressed'>, context:
   const { subject, repository, runId, command, actor } = event;
   const { key, now: at, store } = context;
   const press = { key, runId, command, actor, at } as const;
-  if (!repository.installation || !isServedRepository(repository, context.serving)) {
+  if (!(await isHeard(repository, context))) {
     await store.savePress({ ...press, state: 'refused', why: buttonMessages.notServed });
     return nothing;
   }

@@ -72,11 +72,19 @@ function toldFacts(
   return serviceOf({ ...repository, private: change.private }, serving);
 }
 
+/** Who told that it is watched need not know that it is private: a poll does not. */
+const ofNow = ({ repository, facts }: EventOf<'repository.noted'>, isPrivate: boolean, { serving }: HandlerContext) =>
+  facts.state === 'watched' && isPrivate
+    ? { ...facts, ...serviceOf({ ...repository, private: true }, serving) }
+    : facts;
+
 /** What is served no more is tested no more; what is new is looked at soon, and not when a poll's time comes. */
 export async function onRepositoryNoted(event: EventOf<'repository.noted'>, context: HandlerContext): Promise<Outcome> {
-  const { repository, facts } = event;
+  const { repository } = event;
   const { store } = context;
   const known = await store.repository(repository.key);
+  const isPrivate = event.facts.private ?? known?.private ?? false;
+  const facts = ofNow(event, isPrivate, context);
   const ended = known?.state === 'watched' && facts.state !== 'watched' ? await store.openRuns(repository.key) : [];
   const isNew = known?.state !== 'watched' && facts.state === 'watched' && !isPlain(repository.key);
   await context.store.saveRepository({
@@ -84,7 +92,7 @@ export async function onRepositoryNoted(event: EventOf<'repository.noted'>, cont
     name: repository.name,
     installation: repository.installation ?? known?.installation,
     defaultBranch: facts.defaultBranch ?? known?.defaultBranch,
-    private: facts.private ?? known?.private ?? false,
+    private: isPrivate,
     state: facts.state,
     why: facts.why,
   });

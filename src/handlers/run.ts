@@ -1,8 +1,8 @@
 import { branchOf } from '../core/change.ts';
 import type { Event, EventOf, RunEvent } from '../core/event.ts';
-import type { Run } from '../core/model.ts';
+import type { Run, Source } from '../core/model.ts';
 import { advance, type RunContext, type RunStep, startRun } from '../core/run.ts';
-import { backendsFor, observingBackends } from '../core/serving.ts';
+import { backendsFor, noBackendWhy, observingBackends, type ServedChange } from '../core/serving.ts';
 import { readingsOf } from '../core/testlog-readings.ts';
 import { type HandlerContext, nothing, type Outcome } from './handler.ts';
 
@@ -10,9 +10,9 @@ import { type HandlerContext, nothing, type Outcome } from './handler.ts';
 
 export async function onRunRequested(event: EventOf<'run.requested'>, context: HandlerContext): Promise<Outcome> {
   if (await context.store.run(event.runId)) return nothing;
-  const { change, repository } = event.request;
-  const backends = backendsFor(context.serving, repository.name, branchOf(change));
-  const step = startRun(event.runId, event.request, runContext(context, backends));
+  const { request } = event;
+  const change = await servedChange({ ...request, sources: request.given?.sources ?? [] }, context);
+  const step = startRun(event.runId, request, runContext(context, change));
   await context.store.saveRun(step.run);
   return outcomeOf(step);
 }
@@ -24,9 +24,8 @@ export async function onRunEvent(
   const run = await context.store.run(event.runId);
   // What was told of a run can overtake the row that it speaks of.
   if (!run) return { tryLater: `run ${event.runId} is not stored yet` };
-  const backends = backendsFor(context.serving, run.repository.name, branchOf(run.change));
   const isNewest = await mayOpenAgain(event, run, context);
-  const step = advance(run, event, { ...runContext(context, backends), isNewest });
+  const step = advance(run, event, { ...runContext(context, await servedChange(run, context)), isNewest });
   await context.store.saveRun(step.run, run);
   if (event.kind === 'build.observed') {
     for (const reading of readingsOf(step.run, event, context.now)) await context.store.saveTests(reading);
@@ -51,10 +50,20 @@ async function mayOpenAgain(event: RunEvent, run: Run, { store }: HandlerContext
   return (await store.runOf(run.subject, run.change.sha))?.id === run.id;
 }
 
-const runContext = ({ now, newId, serving }: HandlerContext, backends: string[]): RunContext => ({
+/** By what its repositories are now. */
+async function servedChange(
+  { repository, change, sources }: Pick<Run, 'repository' | 'change'> & { sources: Pick<Source, 'repository'>[] },
+  { store }: HandlerContext,
+): Promise<ServedChange> {
+  const isPrivate = await store.holdPrivate([repository.key, ...sources.map((source) => source.repository.key)]);
+  return { repository: repository.name, branch: branchOf(change), isPrivate };
+}
+
+const runContext = ({ now, newId, serving }: HandlerContext, change: ServedChange): RunContext => ({
   now,
   newId,
-  backends,
+  backends: backendsFor(serving, change),
+  noBackend: noBackendWhy(serving, change),
   observing: observingBackends(serving),
   flappers: {
     known: serving.flappers.known,

@@ -65,6 +65,11 @@ export function openStore(client: Client, now: () => Date): Store {
       const rows = await repositoriesNamed(client, [name], { state: { not: 'removed' } });
       return repositoryOf(rows[0] ?? null);
     },
+    holdPrivate: async (keys) => {
+      const where = { key: { in: keys }, private: true };
+      return (await client.repository.findFirst({ where, select: { key: true } })) !== null;
+    },
+    privateNames: (names) => privateNames(client, names),
     repositories: async (installation) => {
       const where = installation === undefined ? { state: 'watched' } : { installation };
       return (await client.repository.findMany({ where, orderBy: { key: 'asc' } })).map((row) => repositoryOf(row)!);
@@ -74,6 +79,12 @@ export function openStore(client: Client, now: () => Date): Store {
     cursor: async (name) =>
       ((await client.cursor.findUnique({ where: { name } }))?.value as Record<string, unknown> | null) ?? undefined,
   };
+}
+
+/** Who has a name is whoever was seen with it last: what was private may be gone, and another one in its place. */
+async function privateNames(client: Client, names: string[]): Promise<string[]> {
+  const rows = await repositoriesNamed(client, names);
+  return names.filter((name) => rows.find((row) => isSameName(row.name, name))?.private === true);
 }
 
 /** What was seen last comes first. Prisma compares by ILIKE, where an underscore stands for any character. */

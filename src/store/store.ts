@@ -38,6 +38,10 @@ export interface Knowledge {
   repository(key: string): Promise<Repository | undefined>;
   /** By `owner/name`, whatever its case; one that was renamed away has not the name any more. */
   repositoryByName(name: string): Promise<Repository | undefined>;
+  /** Whether any of these, by their keys, is known to be private. */
+  holdPrivate(repositoryKeys: string[]): Promise<boolean>;
+  /** Those of these `owner/name`, as they are spelled here, that a private repository has, or had when it was last seen. */
+  privateNames(names: string[]): Promise<string[]>;
   /** All that were ever seen through an installation, or, without one, all that are watched. */
   repositories(installation?: string): Promise<Repository[]>;
   /** How far a poll has read. */

@@ -39,7 +39,7 @@ async function handled(event: Event, known: Partial<Store> = {}) {
     branch: async () => undefined,
     ...known,
   } as Store;
-  const serving = { owners: ['acme'], git: [], watch: [], policy: [], stacks: [], backends: [] };
+  const serving = { owners: ['acme'], git: [], watch: [], policy: [], stacks: [], backends: [], privates: 'served' };
   const context = {
     store,
     serving,

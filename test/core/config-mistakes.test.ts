@@ -161,11 +161,11 @@ const inFile: [yaml: string, ...lines: string[]][] = [
   [`${local}branches: [""]}`, 'rcb.yaml:2:37: backends[0].branches[0]: found "", expected a glob like release-*.'],
   [
     `${local}sloots: 3}`,
-    'rcb.yaml:2:26: backends[0].sloots: found an unknown key, expected name, repositories, branches, kind, command, slots, timeout, silence, outputLimit, sandbox, network, memory, processes, disk or artifacts. Did you mean "slots"?',
+    'rcb.yaml:2:26: backends[0].sloots: found an unknown key, expected name, repositories, branches, kind, private, command, slots, timeout, silence, outputLimit, sandbox, network, memory, processes, disk or artifacts. Did you mean "slots"?',
   ],
   [
     `${local}project: raku}`,
-    'rcb.yaml:2:26: backends[0].project: found an unknown key, expected name, repositories, branches, kind, command, slots, timeout, silence, outputLimit, sandbox, network, memory, processes, disk or artifacts.',
+    'rcb.yaml:2:26: backends[0].project: found an unknown key, expected name, repositories, branches, kind, private, command, slots, timeout, silence, outputLimit, sandbox, network, memory, processes, disk or artifacts.',
   ],
   [
     'backends: [{name: a, kind: azure}]',

@@ -12,7 +12,8 @@ import { rakuStack } from '../../src/config/raku.ts';
 import { rakuFlappers } from '../../src/config/raku-flappers.ts';
 import { requireSomethingToDo } from '../../src/config/requirements.ts';
 import { policyFor } from '../../src/core/policy.ts';
-import { servesChange } from '../../src/core/serving.ts';
+import { backendsFor } from '../../src/core/serving.ts';
+import { servingBackends } from '../../src/open-backends.ts';
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
 const pkcs1 = privateKey.export({ type: 'pkcs1', format: 'pem' }).toString();
@@ -41,6 +42,7 @@ test('nothing at all means Raku’s stack, one local backend and the defaults', 
       {
         name: 'local',
         kind: 'local',
+        private: true,
         slots: 2,
         timeout: 3_600_000,
         silence: 600_000,
@@ -110,6 +112,7 @@ test('DESIGN’s backends are read, each with its own keys', () => {
     {
       name: 'local',
       kind: 'local',
+      private: true,
       command: 'ci/run',
       slots: 3,
       timeout: 7_200_000,
@@ -125,6 +128,7 @@ test('DESIGN’s backends are read, each with its own keys', () => {
     {
       name: 'azure',
       kind: 'azure',
+      private: false,
       url: 'https://dev.azure.com/ORG',
       project: 'raku',
       pipeline: 7,
@@ -139,6 +143,7 @@ test('DESIGN’s backends are read, each with its own keys', () => {
     {
       name: 'obs',
       kind: 'obs',
+      private: false,
       url: 'https://api.opensuse.org',
       project: 'home:rcb',
       mode: 'project-per-run',
@@ -266,11 +271,25 @@ test('the first policy that matches the branch counts', () => {
   assert.equal(policyFor(policy.slice(0, 1), 'main').flappers, 'once');
 });
 
-test('a backend serves the repositories and branches it names', () => {
-  assert.ok(servesChange({}, 'a/b', 'main'));
-  assert.ok(servesChange({ repositories: ['raku/*'] }, 'Raku/nqp', 'main'));
-  assert.ok(!servesChange({ repositories: ['raku/*'] }, 'MoarVM/MoarVM', 'main'));
-  assert.ok(!servesChange({ branches: ['Main'] }, 'a/b', 'main'));
+test('a backend serves the repositories and branches it names, and sees private code only where that is said', () => {
+  const yaml = `owners: [me]
+backends:
+  - { name: here, kind: local, repositories: ["raku/*"], branches: [Main] }
+  - { name: shy, kind: local, private: false }
+  - { name: azure, kind: azure, url: "https://dev.azure.com/ORG", project: raku, pipeline: 7 }
+  - { name: ours, kind: azure, url: "https://dev.azure.com/ORG", project: ours, pipeline: 8, private: true }
+  - { name: obs, kind: obs, url: "https://api.opensuse.org", project: "home:rcb", template: obs/ }`;
+  const { backends } = configOf({}, { 'rcb.yaml': yaml });
+  const serving = { backends: servingBackends({ backends }, new Map()) };
+  const change = { repository: 'Raku/nqp', branch: 'Main', isPrivate: false };
+  assert.deepEqual(backendsFor(serving, change), ['here', 'shy', 'azure', 'ours', 'obs']);
+  assert.deepEqual(backendsFor(serving, { ...change, isPrivate: true }), ['here', 'ours']);
+  assert.deepEqual(backendsFor(serving, { ...change, branch: 'main', isPrivate: true }), ['ours']);
+  const wrong = loadConfig({}, filesOf({ 'rcb.yaml': 'backends: [{ name: a, kind: local, private: "no" }]' }));
+  assert.match(
+    'mistakes' in wrong ? formatMistakes(wrong.mistakes) : '',
+    /private: found "no", expected true or false/,
+  );
 });
 
 test('a start needs a source of changes, owners, and the credentials of its backends', () => {

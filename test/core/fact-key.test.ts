@@ -95,6 +95,7 @@ class Known {
     git: [],
     stacks: [],
     flappers: { known: [], off: [] },
+    privates: 'served' as const,
     backends: [{ name: 'local' }],
   };
 

@@ -8,7 +8,7 @@ import { REPO, script, startWorld, type World } from '../support/world.ts';
 describe('trouble', () => {
   let world: World;
   before(async () => {
-    world = await startWorld();
+    world = await startWorld({ env: { GITHUB_CLIENT_ID: '', GITHUB_CLIENT_SECRET: '', RCB_SESSION_KEY: '' } });
   });
   after(() => world.stop());
 
@@ -102,13 +102,18 @@ describe('trouble', () => {
     assert.equal((await prisma.installation.findFirstOrThrow({ where: { account: 'foreign' } })).served, false);
   });
 
-  test('a private repository is refused', async () => {
+  test('a private repository is refused where nobody can log in, and it is said what to set', async () => {
     await world.github.createRepository('acme/secret', { private: true, files: { 'ci/run': script('echo hush') } });
     const pull = await world.github.openPullRequest({ repo: 'acme/secret', head: 'x', files: { a: '1' } });
     await world.quiet();
     assert.deepEqual(await world.runs(`?sha=${pull.headSha}`), []);
     const { prisma } = world.database.database;
-    assert.match((await prisma.repository.findFirstOrThrow({ where: { name: 'acme/secret' } })).why ?? '', /private/);
+    const { state, why } = await prisma.repository.findFirstOrThrow({ where: { name: 'acme/secret' } });
+    assert.equal(state, 'refused');
+    assert.match(
+      why ?? '',
+      /^private repositories are served only where .* GITHUB_CLIENT_ID and GITHUB_CLIENT_SECRET are not/,
+    );
   });
 
   test('a repository that is gone between hook and look is noted, and nothing runs', async () => {
