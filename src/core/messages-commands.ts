@@ -56,6 +56,8 @@ export const commandMessages = {
     'No job of the newest run failed, so there is nothing to run again. `{re-test}` tests everything.',
   retestUnderWay: (url: string) => `This head is being tested already: [the run](${url}). Nothing new was started.`,
   retestWhole: 'The back-end cannot run single jobs again, so everything is tested again.',
+  /** It was tested with private ones, and is public now: of these not even the names are told. */
+  retestAnew: 'Not all commits that it was tested with may be told of here, so they are chosen anew.',
   /** On the page of the new run, and in its check. */
   jobAlone: 'One job was asked for, and its back-end cannot run it alone, so everything is tested.',
   retestClosed: 'This pull request is not open, so it is not tested again.',

@@ -35,6 +35,28 @@ export function stackOf(stacks: readonly Stack[], repository: string): Stack {
 export const inStack = (stack: Stack, name: string): StackRepository | undefined =>
   stack.repositories.find(({ repository }) => isSameName(repository, name));
 
+/** What of a stack is told of without these repositories: who is built with one is so no longer, and in whose tree one is
+ *  put, has it not. The name stays, by which those who are ordered together know one another. */
+export function stackWithout(stack: Stack, names: readonly string[]): Stack {
+  if (names.length === 0) return stack;
+  const stays = (name: string) => !names.some((each) => isSameName(each, name));
+  const repositories = stack.repositories.flatMap(({ pins, trees, ...rest }) => {
+    const kept = {
+      pins: Object.fromEntries(Object.entries(pins).filter(([pinned]) => stays(pinned))),
+      trees: Object.fromEntries(Object.entries(trees).filter(([, name]) => stays(name))),
+    };
+    return stays(rest.repository) ? [{ ...rest, ...kept }] : [];
+  });
+  return { name: stack.name, repositories };
+}
+
+/** Every repository that a stack names: its own, and whose trees they hold. */
+export const namedIn = ({ repositories }: Stack): string[] => [
+  ...new Set(
+    repositories.flatMap(({ repository, pins, trees }) => [repository, ...Object.keys(pins), ...Object.values(trees)]),
+  ),
+];
+
 /** Every pin from one repository of the stack to another. */
 export function pinsOf(stack: Stack): StackPin[] {
   return stack.repositories.flatMap(({ repository: by, pins }) =>

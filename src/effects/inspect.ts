@@ -2,9 +2,10 @@ import { parseCommands } from '../core/command.ts';
 import type { EffectOf } from '../core/effect.ts';
 import { type CandidatesNow, partnerNews } from '../core/match-partners.ts';
 import type { RepositoryRef } from '../core/model.ts';
-import { isSameName, stackOf } from '../core/stack.ts';
+import { isSameName } from '../core/stack.ts';
 import { done, type Performed, type World } from './effect.ts';
 import { candidatesOf, readerFor } from './manifest.ts';
+import { stackFor } from './stack.ts';
 
 /** Read the live state that a hint spoke of. */
 
@@ -66,7 +67,7 @@ export async function inspectPartners(
   const { branch, author } = run.manifest.matching;
   const reader = readerFor(run, world, signal);
   const now: CandidatesNow[] = [];
-  for (const { repository: name } of stackOf(world.serving.stacks, repository.name).repositories) {
+  for (const { repository: name } of (await stackFor(repository, world)).repositories) {
     if (isSameName(name, repository.name)) continue;
     const other = await reader.repositoryOf(name);
     now.push({ repository: name, candidates: await candidatesOf(other, { branch, author }, world, signal) });

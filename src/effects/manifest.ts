@@ -17,9 +17,10 @@ import { mayWrite } from '../core/permission.ts';
 import { PIN_BYTES } from '../core/pin.ts';
 import { policyFor } from '../core/policy.ts';
 import { pullRequestRef } from '../core/ref.ts';
-import { type Stack, stackOf } from '../core/stack.ts';
+import type { Stack } from '../core/stack.ts';
 import { SourceError } from '../sources/sources.ts';
 import type { World } from './effect.ts';
+import { stackFor } from './stack.ts';
 
 /** Which commits a run tests: what the decision in `core/matching.ts` asks for is read here, until it has enough. */
 export type Chosen =
@@ -30,7 +31,7 @@ export async function chooseCommits(run: Run, world: World, signal: AbortSignal)
   const changed = await testedChange(run, world, signal);
   if (changed.kind === 'conflict') return { kind: 'failed', why: changed.why };
   const { repository, change } = run;
-  const stack = stackOf(world.serving.stacks, repository.name);
+  const stack = await stackFor(repository, world);
   const question: Question = { stack, repository: repository.name, change, tested: changed.merged?.sha };
   const reader = readerFor(run, world, signal);
   const decision = await decide(question, stack, reader.read);

@@ -15,6 +15,7 @@ import { ForgeError, type MergeOutcome, type MergeState } from '../forge/forge.t
 import { SourceError } from '../sources/sources.ts';
 import type { StoredMergeRequest } from '../store/store.ts';
 import { done, type Performed, type World } from './effect.ts';
+import { stackFor, untoldNames } from './stack.ts';
 
 /** The merge gate's eyes and hands: what it has to know is read anew each time, and what it decides is done here. */
 
@@ -70,14 +71,21 @@ async function commentNow(
   return { asks, ...(read.editedBy && { editedById: read.editedBy.id }) };
 }
 
-/** Those that were tested together with it, and on which it builds. */
+/** Those that were tested together with it, and on which it builds; of what was tested before the repository became
+ *  public, those that may be named now. */
 async function partnersOf(run: Run, world: World): Promise<PartnerGate[]> {
+  const partners = run.manifest?.partners ?? [];
+  const untold = await untoldNames(
+    run.repository,
+    partners.map(({ repository }) => repository),
+    world,
+  );
   const stack = stackOf(world.serving.stacks, run.repository.name);
   const order = dependencyOrder(stack);
   const rank = (name: string) => order.indexOf(inStack(stack, name)?.repository ?? name);
   const gates: PartnerGate[] = [];
-  for (const { repository: name, number } of run.manifest?.partners ?? []) {
-    if (rank(name) >= rank(run.repository.name)) continue;
+  for (const { repository: name, number } of partners) {
+    if (rank(name) >= rank(run.repository.name) || untold.includes(name)) continue;
     const key = run.sources.find(({ repository }) => isSameName(repository.name, name))?.repository.key;
     const state = key === undefined ? 'unwanted' : await partnerState(pullRequestSubject(key, number), world);
     gates.push({ name: `${name}#${number}`, state });
@@ -105,7 +113,7 @@ async function overlapOf(
     await world.sources.ensureCommit(remote, { sha: to, ref: baseRef }, signal);
     const base = await world.sources.touchedFiles(remote, from, to, signal);
     const own = await world.sources.touchedFiles(remote, from, change.sha, signal);
-    const pins = inStack(stackOf(world.serving.stacks, repository.name), repository.name)?.pins ?? {};
+    const pins = inStack(await stackFor(repository, world), repository.name)?.pins ?? {};
     return {
       from,
       to,

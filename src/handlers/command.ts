@@ -13,17 +13,16 @@ import { type Allowance, decidePermission } from '../core/permission.ts';
 import { policyFor } from '../core/policy.ts';
 import { linkedRuns } from '../core/run-links.ts';
 import { decideJobRetry, decideRetry } from '../core/run-retry.ts';
-import { isServedRepository } from '../core/serving.ts';
 import type { StoredMergeRequest } from '../store/store.ts';
 import { answerPress, newerRun } from './button.ts';
-import { type DelayedEffect, type HandlerContext, nothing, type Outcome } from './handler.ts';
+import { type DelayedEffect, type HandlerContext, isHeard, nothing, type Outcome } from './handler.ts';
 
 /** What people ask for, in comments and by buttons. */
 
 /** A comment that asks for something is answered at once by a reaction; then it is read again, with its author's rights. */
 export async function onCommentTold(event: EventOf<'comment.told'>, context: HandlerContext): Promise<Outcome> {
   const { repository, comment } = event;
-  if (!repository.installation || !isServedRepository(repository, context.serving)) return nothing;
+  if (!(await isHeard(repository, context))) return nothing;
   await noteLinks(event, context);
   const subject = pullRequestSubject(repository.key, comment.number);
   const { commands, unknown } = commandsOf(comment);
@@ -75,8 +74,8 @@ export async function onCheckRerequested(
   context: HandlerContext,
 ): Promise<Outcome> {
   const { repository, request } = event;
-  const { store, serving } = context;
-  if (!repository.installation || !isServedRepository(repository, serving)) return nothing;
+  const { store } = context;
+  if (!(await isHeard(repository, context))) return nothing;
   const checkId = request.externalId?.replace(/:\d+$/, '');
   const ofCheck = checkId === undefined ? undefined : await store.runOfCheck(checkId);
   const run =
@@ -236,18 +235,20 @@ async function retest(
   const hasFailed = jobsOf(run).some((job) => job.verdict !== 'passed');
   const canRetry = (name: string) => context.serving.backends.find((each) => each.name === name)?.retries === true;
   const jobId = event.source.kind === 'button' ? event.source.jobId : undefined;
+  const mayTell = await isTellable(run, context);
   if (command === 're-test failed' || jobId !== undefined) {
     if (jobId === undefined && run.verdict === 'passed' && !hasFailed)
       return refuse('none-failed', commandMessages.retestNothingFailed);
     const retry = jobId === undefined ? decideRetry(run, canRetry) : decideJobRetry(run, jobId, canRetry);
-    if (retry.do === 'retry') {
+    if (retry.do === 'retry' && mayTell) {
       done.events.push({ kind: 'run.retried', runId: run.id, buildIds: retry.buildIds, by: actor.login });
       return;
     }
-    say(done, event, 'whole', commandMessages.retestWhole);
+    if (mayTell) say(done, event, 'whole', commandMessages.retestWhole);
   }
   const given = command === 're-test latest' ? undefined : givenOf(run, jobId === undefined ? [] : [JOB_ALONE]);
-  await startAgain(run, pull, event, given, done, context);
+  if (given && !mayTell) say(done, event, 'anew', commandMessages.retestAnew);
+  await startAgain(run, pull, event, mayTell ? given : undefined, done, context);
 }
 
 const { jobAlone: JOB_ALONE } = commandMessages;
@@ -257,6 +258,14 @@ function givenOf({ manifest, builds, sources }: Run, notes: string[]): RunReques
   if (!manifest || builds.length === 0) return undefined;
   const kept = manifest.notes.filter((note) => note !== JOB_ALONE);
   return { sources: sources.map(resolvedOf), manifest: { ...manifest, notes: [...kept, ...notes] } };
+}
+
+/** Whether its commits may be told of to whoever reads its repository: that may have become public since. */
+async function isTellable({ repository, sources, manifest }: Run, { store }: HandlerContext): Promise<boolean> {
+  if (await store.holdPrivate([repository.key])) return true;
+  if (await store.holdPrivate(sources.map((source) => source.repository.key))) return false;
+  const trees = manifest?.trees.map((tree) => tree.repository) ?? [];
+  return trees.length === 0 || (await store.privateNames(trees)).length === 0;
 }
 
 async function startAgain(

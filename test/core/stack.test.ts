@@ -8,11 +8,13 @@ import {
   dependentsOf,
   distancesFrom,
   inStack,
+  namedIn,
   pinsOf,
   pinsOn,
   type Stack,
   shortName,
   stackOf,
+  stackWithout,
 } from '../../src/core/stack.ts';
 
 const raku: Stack = rakuStack;
@@ -63,6 +65,35 @@ test('pins are told in the spelling of the stack; pins of strangers and of itsel
     ],
   };
   assert.deepEqual(pinsOf(odd), [{ by: 'o/a', pinned: 'o/b', file: 'f' }]);
+});
+
+const secretive: Stack = {
+  name: 'o/a',
+  repositories: [
+    { repository: 'o/a', pins: { 'O/Secret': 'SECRET', 'o/c': 'C' }, trees: { t: 'o/tests', doc: 'o/Hidden' } },
+    { repository: 'o/secret', pins: { 'o/c': 'C' }, trees: { t: 'o/tests' } },
+    { repository: 'o/c', pins: {}, trees: {} },
+  ],
+};
+
+test('a stack without some of its repositories names them nowhere, and has its name still', () => {
+  const rest = stackWithout(secretive, ['o/SECRET', 'o/hidden', 'o/stranger']);
+  assert.deepEqual(rest, {
+    name: 'o/a',
+    repositories: [
+      { repository: 'o/a', pins: { 'o/c': 'C' }, trees: { t: 'o/tests' } },
+      { repository: 'o/c', pins: {}, trees: {} },
+    ],
+  });
+  assert.doesNotMatch(JSON.stringify(rest), /secret|hidden/i);
+  assert.equal(stackWithout(secretive, []), secretive);
+  assert.deepEqual(stackWithout(secretive, ['o/a', 'o/secret', 'o/c']).repositories, []);
+});
+
+test('what a stack is without still keeps its pins, and every name of it can be asked for', () => {
+  assert.deepEqual(dependencyOrder(stackWithout(raku, ['raku/NQP'])), ['rakudo/rakudo', 'MoarVM/MoarVM']);
+  assert.deepEqual(namedIn(secretive), ['o/a', 'O/Secret', 'o/c', 'o/tests', 'o/Hidden', 'o/secret']);
+  assert.deepEqual(namedIn(stackOf([], 'o/alone')), ['o/alone']);
 });
 
 const orders: [string, Stack, string][] = [
