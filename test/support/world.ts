@@ -23,6 +23,8 @@ export interface WorldOptions {
   log?: NodeJS.WritableStream;
   /** Judge the bot's requests by GitHub's published schema; what it finds is in `github.invalidRequests`. */
   validate?: boolean;
+  /** Sees every request to GitHub's API. */
+  onRequest?(method: string, path: string, body: unknown): void;
   timing?: { effectsAtOnce?: number };
   /** The bot is not started yet: `startBot` does. */
   absent?: boolean;
@@ -205,7 +207,13 @@ export async function startWorld(options: WorldOptions = {}): Promise<World> {
   const database = await testDatabase();
   const dir = join(database.dataDir, 'github');
   await mkdir(dir, { recursive: true });
-  const github = await startGitHub({ dir, onRequest: options.validate ? validateRequest : undefined });
+  const github = await startGitHub({
+    dir,
+    onRequest: (method, path, body) => {
+      options.onRequest?.(method, path, body);
+      return options.validate ? validateRequest(method, path, body) : [];
+    },
+  });
   const world = new World(github, database, options);
   await github.createRepository(REPO, { files: options.files ?? { 'ci/run': script('echo all is well') } });
   world.installationId = (await github.createInstallation({ account: 'acme' })).id;

@@ -10,6 +10,7 @@ import {
   renameAccount,
   renameRepository,
   setDefaultBranch,
+  setPrivate,
   transferRepository,
 } from './actions/repositories.ts';
 import { suspend } from './auth.ts';
@@ -84,6 +85,10 @@ export class RepositoryDriver {
 
   async archiveRepository(repo: string, archived = true): Promise<void> {
     await this.hub.exclusively(async () => archiveRepository(this.hub, this.hub.state.repository(repo), archived));
+  }
+
+  async setPrivate(repo: string, isPrivate: boolean): Promise<void> {
+    await this.hub.exclusively(async () => setPrivate(this.hub, this.hub.state.repository(repo), isPrivate));
   }
 
   /** Pull requests from a deleted fork stay, with a head that has no repository any more. */

@@ -117,6 +117,14 @@ export function archiveRepository(hub: Hub, repository: Repository, archived: bo
   emitRepository(hub, repository, repository.owner, archived ? 'archived' : 'unarchived');
 }
 
+/** Everybody may read it from now on, or only those who have a role in it. */
+export function setPrivate(hub: Hub, repository: Repository, isPrivate: boolean): void {
+  if (repository.private === isPrivate) return;
+  repository.private = isPrivate;
+  repository.updatedAt = timestamp(hub);
+  emitRepository(hub, repository, repository.owner, isPrivate ? 'privatized' : 'publicized');
+}
+
 /** An organisation or a person takes another name; all their repositories are found under the former one, too. */
 export function renameAccount(hub: Hub, account: User, login: string): void {
   if (hub.state.users.has(login.toLowerCase())) throw new Error(`The stand-in GitHub has ${login} already.`);
