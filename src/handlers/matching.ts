@@ -7,7 +7,7 @@ import { policyFor } from '../core/policy.ts';
 import { type Stack, stackOf } from '../core/stack.ts';
 import { wishesLookedAt } from './command.ts';
 import type { DelayedEffect, HandlerContext, Outcome } from './handler.ts';
-import { nothing } from './handler.ts';
+import { isHeard, nothing } from './handler.ts';
 
 /** Pull requests of one branch name in several repositories of a stack: each is tested with the others. */
 
@@ -48,7 +48,7 @@ export async function onPartnersSeen(event: EventOf<'partners.seen'>, context: H
   const { subject, repository, runId, news } = event;
   const pull = await context.store.pullRequest(subject);
   // It moved or was tested again meanwhile: that run has chosen anew.
-  if (pull?.state !== 'open' || pull.runId !== runId) return nothing;
+  if (pull?.state !== 'open' || pull.runId !== runId || !(await isHeard(repository, context))) return nothing;
   const run = await context.store.run(runId);
   if (!run) return nothing;
   // What it was tested with has landed, as it was tested: who asked for it to be merged need not wait for another test.

@@ -7,7 +7,7 @@ import { policyFor } from '../core/policy.ts';
 import { observingBackends, type Serving } from '../core/serving.ts';
 import type { StoredMergeRequest } from '../store/store.ts';
 import { lookAtWish, wishesLookedAt } from './command.ts';
-import { type DelayedEffect, type HandlerContext, nothing, type Outcome } from './handler.ts';
+import { type DelayedEffect, type HandlerContext, isHeard, nothing, type Outcome } from './handler.ts';
 
 /** The merge gate: what was read decides (`core/merge.ts`), and what is decided is wished for. */
 
@@ -95,11 +95,12 @@ function said(step: ReturnType<typeof stepMerge>, { subject, repository, wish }:
 async function retested(
   { subject, repository, wish }: Place,
   run: MergeFacts['run'],
-  { store, newId }: HandlerContext,
+  context: HandlerContext,
 ): Promise<Extract<Outcome, { events: unknown }>['events']> {
+  const { store, newId } = context;
   const pull = await store.pullRequest(subject);
   // What moved meanwhile is tested anyway.
-  if (!pull || !run || pull.headSha !== wish.headSha) return [];
+  if (!pull || !run || pull.headSha !== wish.headSha || !(await isHeard(repository, context))) return [];
   const runId = newId();
   await store.savePullRequest({ ...pull, runId });
   const request = { repository, change: run.change, subject, trigger: 'command', previousId: run.id } as const;
