@@ -6,6 +6,7 @@ const several = (count: number, one: string, many = `${one}s`): string =>
   `${grouped(count)} ${count === 1 ? one : many}`;
 
 export const logMessages = {
+  keys: 'One-key shortcuts',
   waiting: 'Waiting for the first line …',
   none: {
     heading: 'No log',

@@ -106,6 +106,58 @@ describe('a log in a browser', { timeout: 600_000 }, () => {
     await done();
   });
 
+  test('one-key shortcuts are switched off by the keyboard, stay off, move nothing, and come back', async () => {
+    const { page, done } = await open();
+    await page.goto(jobUrl('long'));
+    const keys = page.getByLabel('One-key shortcuts');
+    const find = page.getByRole('link', { name: 'First failure' });
+    const search = page.getByLabel('Search this log');
+    const places = async () => [await find.boundingBox(), await search.boundingBox()];
+    const before = await places();
+    const isOff = async () => {
+      assert.equal(await keys.isChecked(), false);
+      await page.keyboard.press('e');
+      await page.keyboard.press('/');
+      assert.equal(await search.evaluate((element) => element.matches(':focus')), false);
+      assert.equal(await page.locator('[aria-keyshortcuts]').count(), 0);
+      assert.equal(await find.locator('kbd').isVisible(), false);
+      assert.deepEqual(await places(), before);
+      assert.doesNotMatch(page.url(), /line=/);
+    };
+    await page.getByRole('link', { name: /Next failure/ }).focus();
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Space');
+    await isOff();
+    await assertAccessible(page);
+    await screenshot(page, 'log-keys-off-1440-light');
+    await page.reload();
+    await isOff();
+    // A second page, opened before, learns of it.
+    const other = await page.context().newPage();
+    await other.goto(jobUrl('red'));
+    assert.equal(await other.getByLabel('One-key shortcuts').isChecked(), false);
+    await keys.check();
+    await other.locator('#log-keys:checked').waitFor();
+    await page.keyboard.press('e');
+    await page.waitForURL(/line=3500.*#L3500$/);
+    await done();
+  });
+
+  test('a browser that keeps nothing switches the keys off for the page', async () => {
+    const { page, done } = await open();
+    await page.addInitScript(
+      "Object.defineProperty(window, 'localStorage', { get() { throw new Error('refused'); } })",
+    );
+    await page.goto(jobUrl('long'));
+    await page.getByLabel('One-key shortcuts').uncheck();
+    await page.keyboard.press('/');
+    assert.equal(await page.getByLabel('Search this log').evaluate((element) => element.matches(':focus')), false);
+    await page.getByLabel('One-key shortcuts').check();
+    await page.keyboard.press('/');
+    await page.locator('input[name="q"]:focus').waitFor();
+    await done();
+  });
+
   test('a search is begun by a key, counts, and its matches are stepped through', async () => {
     const { page, done } = await open();
     await page.goto(jobUrl('long'));
@@ -202,6 +254,8 @@ describe('a log in a browser', { timeout: 600_000 }, () => {
   test('without JavaScript: links lead to failures, folds open, a search and a line are a form', async () => {
     const { page, done } = await open({ javaScriptEnabled: false });
     await page.goto(jobUrl('long'));
+    assert.equal(await page.getByText('One-key shortcuts').isVisible(), false);
+    assert.equal(await page.locator('.step kbd').first().isVisible(), false);
     await page.getByRole('link', { name: 'First failure' }).click();
     await page.waitForURL(/#L3500$/);
     await seen(page, 3500);

@@ -1,5 +1,6 @@
 // The log page: follows a log that grows, finds anchored lines (#L120, #L120-L140) that are on another page, steps from
-// failure to failure (e, n, p; through what was searched for, if anything was), and goes to the search (/).
+// failure to failure (e, n, p; through what was searched for, if anything was), and goes to the search (/). Who presses keys
+// by chance, or speaks to the machine, switches them off (WCAG 2.1.4).
 
 const log = document.getElementById('log');
 const maxLines = 5000;
@@ -9,7 +10,8 @@ if (log) {
   goToAnchor(log);
   addEventListener('hashchange', () => goToAnchor(log));
   log.addEventListener('click', (event) => choose(event));
-  addEventListener('keydown', (event) => pressed(event));
+  const keys = document.getElementById('log-keys');
+  if (keys) offerKeys(keys);
   for (const link of document.querySelectorAll('a[data-key]')) {
     link.addEventListener('click', (event) => {
       if (step(log, link)) event.preventDefault();
@@ -61,9 +63,44 @@ function choose(event) {
   location.hash = isRange ? `#L${Math.min(range.first, number)}-L${Math.max(range.first, number)}` : `#L${number}`;
 }
 
+function offerKeys(keys) {
+  const offered = [...document.querySelectorAll('[aria-keyshortcuts]')].map((element) => [
+    element,
+    element.ariaKeyShortcuts,
+  ]);
+  const choose = (isOn) => {
+    keys.checked = isOn;
+    for (const [element, key] of offered) element.ariaKeyShortcuts = isOn ? key : null;
+  };
+  choose(remembered() !== 'off');
+  keys.disabled = false;
+  keys.addEventListener('change', () => {
+    choose(keys.checked);
+    remember(keys.checked ? 'on' : 'off');
+  });
+  // In another tab.
+  addEventListener('storage', ({ key, newValue }) => key === 'keys' && choose(newValue !== 'off'));
+  addEventListener('keydown', (event) => keys.checked && pressed(event));
+}
+
+// A browser may refuse to keep anything: then the choice lasts as long as the page.
+function remembered() {
+  try {
+    return localStorage.getItem('keys');
+  } catch {
+    return null;
+  }
+}
+
+function remember(word) {
+  try {
+    localStorage.setItem('keys', word);
+  } catch {}
+}
+
 function pressed(event) {
   if (event.ctrlKey || event.metaKey || event.altKey) return;
-  if (event.target.closest?.('input, textarea, select, [contenteditable]')) return;
+  if (event.target.closest?.('input:not([type="checkbox"]), textarea, select, [contenteditable]')) return;
   const target =
     event.key === '/'
       ? document.querySelector('input[name="q"]')

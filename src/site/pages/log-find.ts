@@ -34,6 +34,7 @@ export function findBar(view: JobView): Html {
     fragment`<a class="step" href="${gotoHref(view, to, line, q)}" data-key="${key}" aria-keyshortcuts="${key}">${words} <kbd>${key}</kbd></a>`;
   return fragment`<div class="log-find">
 <nav class="steps" aria-label="Failures">${step('e', 'first', 1, 'First failure', '')}${step('p', 'previous', before, `Previous ${what}`)}${step('n', 'next', Math.max(1, behind), `Next ${what}`)}</nav>
+<label class="keys"><input type="checkbox" id="log-keys" checked disabled autocomplete="off"> ${logMessages.keys}</label>
 <form class="find" role="search" action="${jobPath(view.run.id, view.job.id)}">
 <input type="search" name="q" value="${query.q ?? ''}" maxlength="200" placeholder="Search this log" aria-label="Search this log" aria-keyshortcuts="/" autocomplete="off">
 <input class="find-line" name="line" inputmode="numeric" pattern="\\d+(-\\d+)?" placeholder="Line" aria-label="Go to line" autocomplete="off">
