@@ -1,9 +1,20 @@
 import type { Database } from '../src/database/database.ts';
-import { generator, idsInOrder, REPOSITORIES, TITLES } from './seed.ts';
+import { REPOSITORIES, TITLES } from './seed.ts';
+import { generator, idsInOrder } from './seed-draw.ts';
+import {
+  addSums,
+  insertReadings,
+  insertTestNames,
+  isRead,
+  sourceSetOfCommits,
+  type ToldBatch,
+  testsDrawer,
+} from './seed-tests.ts';
 
 /**
  * A year of runs, in bulk: runs, sources, builds, events are made here, a batch at a time, and go to the database as JSON
  * recordsets; jobs, attempts and checks, which are most of the rows, are multiplied there from one line for each build.
+ * Of about a tenth of the runs it is told what their tests came to (seed-tests.ts).
  * The same `seed`, `runs`, `from` and `until` give the same rows.
  */
 export interface HistoryOptions {
@@ -82,6 +93,10 @@ const WHYS: Record<string, string> = {
 export async function seedHistory(database: Database, options: HistoryOptions): Promise<Record<string, number>> {
   const history = startHistory(options);
   const counts: Record<string, number> = {};
+  const before = await database.connection(async (client) => {
+    await insertTestNames(client, jobNames());
+    return (await client.query('SELECT COALESCE(max(id), 0) AS id FROM test_reading')).rows[0].id;
+  });
   const add = (table: string, rows: number | null) => {
     counts[table] = (counts[table] ?? 0) + (rows ?? 0);
   };
@@ -94,6 +109,7 @@ export async function seedHistory(database: Database, options: HistoryOptions): 
         for (const [table, sql] of MULTIPLIED) {
           add(table, (await client.query(sql, [JSON.stringify(batch.built), JSON.stringify(jobNames())])).rowCount);
         }
+        add('test_reading', await insertReadings(client, EACH_ATTEMPT, batch.told, jobNames()));
         await client.query('COMMIT');
       } catch (error) {
         await client.query('ROLLBACK');
@@ -102,6 +118,7 @@ export async function seedHistory(database: Database, options: HistoryOptions): 
     });
     options.onProgress?.(begun + batch.tables.run.length);
   }
+  await database.connection((client) => addSums(client, before));
   return counts;
 }
 
@@ -120,24 +137,34 @@ const jobNames = () =>
 
 /** One line for each build, and one for each job that a back-end has. */
 const EACH_JOB = `
-  json_to_recordset($1) AS built(id text, run_id text, backend text, created_at timestamptz, verdict text, odd int, odd_verdict text)
+  json_to_recordset($1) AS built(id text, run_id text, backend text, created_at timestamptz, verdict text, odd int,
+    odd_verdict text, flaps json, subject text, source_set text)
   JOIN json_to_recordset($2) AS named(backend text, name text, n int) ON named.backend = built.backend
   CROSS JOIN LATERAL (SELECT built.id || '-' || lpad(named.n::text, 2, '0') AS id,
-    CASE WHEN named.n = built.odd THEN built.odd_verdict ELSE built.verdict END AS verdict) AS job`;
-const WHY = `CASE job.verdict WHEN 'failed' THEN 'not ok 1207 - the sixth permutation is lazy' WHEN 'error' THEN 'The agent was lost: no sign of life for 300 s.' END`;
+    CASE WHEN named.n = built.odd THEN built.odd_verdict ELSE built.verdict END AS verdict,
+    CASE WHEN built.flaps::jsonb @> to_jsonb(named.n) THEN 2 ELSE 1 END AS attempts) AS job`;
+/** The first of two has failed. */
+const EACH_ATTEMPT = `${EACH_JOB}
+  CROSS JOIN LATERAL (SELECT (60 + named.n * 31 + length(built.id || job.verdict) * 7) * interval '1 second' AS took) AS each
+  CROSS JOIN LATERAL (SELECT job.id || '-' || number AS id, number,
+    CASE WHEN number < job.attempts THEN 'failed' ELSE job.verdict END AS verdict,
+    built.created_at + named.n * interval '1 second' + (number - 1) * each.took AS started_at,
+    built.created_at + number * each.took AS finished_at FROM generate_series(1, job.attempts) AS number) AS attempt`;
+const why = (verdict: string) =>
+  `CASE ${verdict} WHEN 'failed' THEN 'Tests failed.' WHEN 'error' THEN 'The agent was lost: no sign of life for 300 s.' END`;
 
 const MULTIPLIED: [table: string, sql: string][] = [
   [
     'job',
-    `INSERT INTO job (id, build_id, name, external_name, state, verdict, why)
-     SELECT job.id, built.id, built.backend || ' / ' || named.name, named.name, 'finished', job.verdict, ${WHY} FROM ${EACH_JOB}`,
+    `INSERT INTO job (id, build_id, name, external_name, state, verdict, why, attempt)
+     SELECT job.id, built.id, built.backend || ' / ' || named.name, named.name, 'finished', job.verdict,
+       ${why('job.verdict')}, job.attempts FROM ${EACH_JOB}`,
   ],
   [
     'attempt',
     `INSERT INTO attempt (id, job_id, number, state, verdict, why, started_at, finished_at, log_bytes, log_lines, log_removed_at)
-     SELECT job.id || '-1', job.id, 1, 'finished', job.verdict, ${WHY}, built.created_at + named.n * interval '1 second',
-       built.created_at + (60 + named.n * 31 + length(built.id || job.verdict) * 7) * interval '1 second',
-       200000 + named.n * 1000, 2000 + named.n, built.created_at + interval '1 day' FROM ${EACH_JOB}`,
+     SELECT attempt.id, job.id, attempt.number, 'finished', attempt.verdict, ${why('attempt.verdict')}, attempt.started_at,
+       attempt.finished_at, 200000 + named.n * 1000, 2000 + named.n, built.created_at + interval '1 day' FROM ${EACH_ATTEMPT}`,
   ],
   [
     '"check"',
@@ -149,6 +176,7 @@ const MULTIPLIED: [table: string, sql: string][] = [
 function startHistory({ runs, seed, from, until }: HistoryOptions) {
   const draw = generator(seed);
   const newId = idsInOrder(draw.random);
+  const drawTests = testsDrawer(seed);
   const heads = new Map(REPOSITORIES.map(({ key }) => [key, draw.sha()]));
   const newest = new Map<string, { id: string; sha: string }>();
   let count = 0;
@@ -156,18 +184,21 @@ function startHistory({ runs, seed, from, until }: HistoryOptions) {
     next(size: number) {
       const tables = { run: [] as Row[], source: [] as Row[], build: [] as Row[], event: [] as Row[] };
       const more = { sighting: [] as Row[], '"check"': [] as Row[], pull_request: [] as Row[], branch: [] as Row[] };
-      const batch = { tables: { ...tables, ...more }, built: [] as Row[] };
-      const told = new Set<string>();
+      const told: ToldBatch = { built: [], failures: [] };
+      const batch = { tables: { ...tables, ...more }, built: [] as Row[], told };
+      const named = new Set<string>();
       for (let index = 0; index < size; index++, count++) {
         const createdAt = new Date(from.getTime() + ((until.getTime() - from.getTime()) * count) / runs);
         const run = newRun(count / runs, createdAt);
         batch.tables.run.push(run.row);
         if (run.row['kind'] === 'commit') heads.set(run.repository.key, run.sha);
-        batch.tables.source.push(...sourcesOf(run));
-        addBuilds(batch, run);
+        const sources = sourcesOf(run);
+        batch.tables.source.push(...sources);
+        addBuilds(batch, run, isRead(count, runs) ? sourceSetOf(sources) : undefined);
         addFacts(batch, run);
-        if (!told.has(run.subject)) batch.tables[run.number === null ? 'branch' : 'pull_request'].push(subjectRow(run));
-        told.add(run.subject);
+        if (!named.has(run.subject))
+          batch.tables[run.number === null ? 'branch' : 'pull_request'].push(subjectRow(run));
+        named.add(run.subject);
         newest.set(run.subject, run);
       }
       return batch;
@@ -188,7 +219,7 @@ function startHistory({ runs, seed, from, until }: HistoryOptions) {
     const title = isOdd ? draw.pick(HOSTILE_TITLES) : draw.pick(TITLES);
     const authorLogin =
       draw.random() < 0.001 ? AUTHORS.at(-1)! : AUTHORS[Math.floor(draw.random() * (AUTHORS.length - 1))]!;
-    const finishedAt = new Date(createdAt.getTime() + (3 + draw.random() * 40) * MINUTE);
+    const finishedAt = new Date(createdAt.getTime() + (26 + draw.random() * 20) * MINUTE);
     const again = draw.random() < 0.1 ? newest.get(subject) : undefined;
     const row: Row = {
       id,
@@ -241,8 +272,9 @@ function startHistory({ runs, seed, from, until }: HistoryOptions) {
   }
 
   function addBuilds(
-    { tables, built }: { tables: { build: Row[] }; built: Row[] },
+    { tables, built, told }: { tables: { build: Row[] }; built: Row[]; told: ToldBatch },
     run: ReturnType<typeof newRun>,
+    sourceSet: string | undefined,
   ): void {
     const rare = draw.random() < 0.001;
     const verdict = run.verdict === 'superseded' ? 'cancelled' : run.verdict;
@@ -259,7 +291,16 @@ function startHistory({ runs, seed, from, until }: HistoryOptions) {
         finished_at: run.finishedAt,
       });
       const odd = own === 'passed' || own === 'cancelled' ? 0 : 1 + Math.floor(draw.random() * JOBS[backend]!.length);
-      built.push({ ...row, verdict: odd ? 'passed' : own, odd, odd_verdict: own });
+      const end = { ...row, verdict: odd ? 'passed' : own, odd, odd_verdict: own };
+      if (sourceSet === undefined) {
+        built.push({ ...end, flaps: [] });
+        continue;
+      }
+      const jobs = JOBS[backend]!.map((name, at) => ({ n: at + 1, name, verdict: at + 1 === odd ? own : end.verdict }));
+      const { flaps, failures } = drawTests(run, id, jobs);
+      built.push({ ...end, flaps });
+      told.built.push({ ...end, flaps, subject: run.subject, source_set: sourceSet });
+      told.failures.push(...failures);
     }
   }
 
@@ -323,6 +364,9 @@ function startHistory({ runs, seed, from, until }: HistoryOptions) {
     };
   }
 }
+
+const sourceSetOf = (sources: Row[]): string =>
+  sourceSetOfCommits(sources.map(({ repository_key, sha }) => `${repository_key} ${sha}`));
 
 function drawVerdict(chance: number): string {
   let left = chance * 100;

@@ -1,7 +1,10 @@
 import { createHash } from 'node:crypto';
-import { encodeTime } from 'ulid';
 import type { Archive } from '../src/archive/archive.ts';
+import type { TestReading } from '../src/core/testlog-kept.ts';
 import type { Prisma, PrismaClient } from '../src/generated/prisma/client.ts';
+import { saveTests } from '../src/store/prisma-tests.ts';
+import { generator, idsInOrder } from './seed-draw.ts';
+import { proveLines, sourceSetOfCommits, testsOfLog } from './seed-tests.ts';
 
 /** Rows in every state, to look at pages and to measure them. The same `now` and `count` give the same rows. */
 export interface SeedOptions {
@@ -31,6 +34,7 @@ export async function seedDatabase(
   await prisma.sighting.createMany({ data: rows.sighting });
   await prisma.effect.createMany({ data: rows.effect });
   for (const [attemptId, log] of rows.logs) await writeLog(archive, attemptId, log);
+  for (const reading of rows.readings) await prisma.$transaction((client) => saveTests(client, reading));
 }
 
 interface SeedLog {
@@ -52,6 +56,8 @@ interface SeedRows {
   sighting: Prisma.SightingCreateManyInput[];
   effect: Prisma.EffectCreateManyInput[];
   logs: Map<string, SeedLog>;
+  /** Oldest first. */
+  readings: TestReading[];
 }
 
 type ArchivePart = Pick<Archive, 'put' | 'openLog'> | undefined;
@@ -122,31 +128,6 @@ const OLDER: Outcome[] = ['passed', 'passed', 'failed', 'passed', 'superseded', 
 const MINUTE = 60_000;
 const JOBS = ['linux x86_64', 'linux x86_64 no-jit', 'macos arm64', 'windows msvc'];
 
-/** Everything that is drawn comes from one generator, so that two seeds are alike. */
-export function generator(seed = 0): { random(): number; pick<T>(from: readonly T[]): T; sha(): string } {
-  let state = 0x2545f491 ^ seed;
-  const random = () => {
-    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
-    return state / 2 ** 32;
-  };
-  const hex = () => Math.floor(random() * 16).toString(16);
-  return {
-    random,
-    pick: (from) => from[Math.floor(random() * from.length)]!,
-    sha: () => Array.from({ length: 40 }, hex).join(''),
-  };
-}
-
-/** Shaped as our ids are: by time, and within one millisecond in the order in which they were asked for. */
-export function idsInOrder(random: () => number): (at: Date) => string {
-  let counter = 0;
-  const digits = (value: number, length: number) => value.toString(32).slice(-length).padStart(length, '0');
-  return (at) => {
-    const tail = Math.floor(random() * 32 ** 8);
-    return `${encodeTime(at.getTime(), 10).toLowerCase()}${digits(++counter, 8)}${digits(tail, 8)}`;
-  };
-}
-
 interface Seeding {
   rows: SeedRows;
   draw: ReturnType<typeof generator>;
@@ -212,6 +193,7 @@ function emptyRows(now: Date): SeedRows {
     sighting: [],
     effect: [],
     logs: new Map(),
+    readings: [],
   };
 }
 
@@ -389,6 +371,7 @@ function jobEnd(outcome: Outcome, index: number): JobEnd {
 }
 
 const JOB_WHYS: Record<string, string> = {
+  flapped: 'not ok 3 - the signal arrives (t/spec/S17-procasync/kill.t)',
   failed: 'not ok 1207 - the sixth permutation is lazy (t/spec/S32-list/permutations.t)',
   error: 'The agent was lost: no sign of life for 300 s.',
   'timed-out': 'No output for 600 s; the job was stopped.',
@@ -408,36 +391,55 @@ async function addJob(seeding: Seeding, run: SeedRun, buildId: string, name: str
     attempt: Math.max(1, end.attempts.length),
   });
   addCheck(seeding, run, name, id);
-  for (const [i, verdict] of end.attempts.entries()) await addAttempt(seeding, run, id, i + 1, verdict);
+  for (const i of end.attempts.keys()) await addAttempt(seeding, run, { id, name, end }, i + 1);
 }
 
-async function addAttempt(
-  seeding: Seeding,
-  run: SeedRun,
-  jobId: string,
-  number: number,
-  verdict?: string,
-): Promise<void> {
+interface SeedJob {
+  id: string;
+  name: string;
+  end: JobEnd;
+}
+
+async function addAttempt(seeding: Seeding, run: SeedRun, job: SeedJob, number: number): Promise<void> {
+  const verdict = job.end.attempts[number - 1];
+  const isFlap = number < job.end.attempts.length;
   const id = seeding.newId(run.createdAt);
   const startedAt = new Date(run.createdAt.getTime() + number * MINUTE * 0.6);
   const isEnded = verdict !== undefined;
   const hasLog = verdict !== 'cancelled';
-  const text = logText(seeding, run, verdict);
+  const text = logText(seeding, run, proveLines(verdict, isFlap));
+  const finishedAt = isEnded ? new Date(startedAt.getTime() + (1 + seeding.draw.random() * 12) * MINUTE) : undefined;
   if (hasLog) seeding.rows.logs.set(id, { text, isEnded });
   seeding.rows.attempt.push({
     id,
-    jobId,
+    jobId: job.id,
     number,
     state: isEnded ? 'finished' : 'running',
     verdict: verdict ?? null,
-    why: JOB_WHYS[verdict ?? ''] ?? null,
+    why: (isFlap && verdict === 'failed' ? JOB_WHYS['flapped'] : JOB_WHYS[verdict ?? '']) ?? null,
     startedAt,
-    finishedAt: isEnded ? new Date(startedAt.getTime() + (1 + seeding.draw.random() * 12) * MINUTE) : null,
+    finishedAt: finishedAt ?? null,
     logBytes: isEnded && hasLog ? BigInt(Buffer.byteLength(text)) : null,
     logLines: isEnded && hasLog ? text.split('\n').length - 1 : null,
     logSha256: isEnded && hasLog ? createHash('sha256').update(text).digest('hex') : null,
   });
   if (verdict === 'passed' || verdict === 'failed') await addArtifacts(seeding, id, run.sha);
+  if (hasLog && finishedAt) addReading(seeding, run, job, { attemptId: id, at: finishedAt, text });
+}
+
+function addReading(
+  { rows }: Seeding,
+  run: SeedRun,
+  { name }: SeedJob,
+  { attemptId, at, text }: { attemptId: string; at: Date; text: string },
+): void {
+  const tests = testsOfLog(text);
+  if (!tests) return;
+  const sourceSet = sourceSetOfCommits(
+    rows.source.filter(({ runId }) => runId === run.id).map(({ repositoryKey, sha }) => `${repositoryKey} ${sha}`),
+  );
+  const place = { job: name, platform: name.replace(/^\w+ \/ /, '') };
+  rows.readings.push({ attemptId, runId: run.id, subject: run.subject, ...place, sourceSet, at, tests });
 }
 
 async function addArtifacts(seeding: Seeding, attemptId: string, sha: string): Promise<void> {
@@ -452,7 +454,7 @@ async function addArtifacts(seeding: Seeding, attemptId: string, sha: string): P
 }
 
 /** As such logs look: colours, a progress bar, a very long line, and something that tries to be markup. */
-function logText(seeding: Seeding, run: SeedRun, verdict: string | undefined): string {
+function logText(seeding: Seeding, run: SeedRun, tests: string[]): string {
   const lines = [
     `\u001b[1m\u001b[36m==> Configure\u001b[0m ${run.repository} at ${run.sha}`,
     'Checking whether the C compiler works … \u001b[32myes\u001b[0m',
@@ -460,27 +462,16 @@ function logText(seeding: Seeding, run: SeedRun, verdict: string | undefined): s
     `\u001b[1m\u001b[36m==> Build\u001b[0m`,
     `cc -O3 ${'-Isrc/some/include/directory '.repeat(40)}-o moar`,
     '<script>alert("a log is not a page")</script>',
-    `\u001b[1m\u001b[36m==> Test\u001b[0m`,
   ];
   const count = 300 + Math.floor(seeding.draw.random() * 1500);
-  for (let i = 1; i <= count; i++) lines.push(testLine(i, seeding.draw.random()));
-  if (verdict === 'failed') {
-    lines.push(
-      '\u001b[31mnot ok 1207 - the sixth permutation is lazy\u001b[0m',
-      '# expected: \u001b[32mSeq.new(…)\u001b[39m',
-      '#      got: \u001b[31mList.new(…)\u001b[39m',
-    );
-  }
-  if (verdict === 'error') lines.push('\u001b[33mThe agent was asked to stop.\u001b[0m');
-  if (verdict === 'passed')
-    lines.push('\u001b[32;1mAll tests successful.\u001b[0m', `Files=${count}, Tests=${count * 17}, 412 wallclock secs`);
-  return `${lines.join('\n')}\n`;
+  for (let i = 1; i <= count; i++) lines.push(buildLine(i, seeding.draw.random()));
+  return `${[...lines, `\u001b[1m\u001b[36m==> Test\u001b[0m`, ...tests].join('\n')}\n`;
 }
 
-function testLine(index: number, chance: number): string {
-  const name = `t/spec/S${String(index % 33).padStart(2, '0')}-part/test-${index}.t`;
-  if (chance < 0.02) return `\u001b[33m${name} .. skipped: needs a newer libffi\u001b[0m`;
-  return `${name} ${'.'.repeat(Math.max(2, 48 - name.length))} \u001b[32mok\u001b[0m \u001b[2m(${(chance * 4).toFixed(2)} s)\u001b[0m`;
+function buildLine(index: number, chance: number): string {
+  const unit = `src/core.${'cde'[index % 3]}/part-${index}`;
+  if (chance < 0.02) return `\u001b[33m${unit}.c:${index}: warning: unused variable ‘tmp’\u001b[0m`;
+  return `cc -c -o ${unit}.o ${unit}.c \u001b[2m(${(chance * 4).toFixed(2)} s)\u001b[0m`;
 }
 
 function addFact(seeding: Seeding, run: SeedRun): void {
