@@ -219,22 +219,28 @@ export async function insertReadings(
   return readings.rowCount ?? 0;
 }
 
-/** Of the readings behind this one; what others have added stays. */
+/** Of the readings behind this one; what others have added stays. Results are not counted one by one: where a log was read
+ *  to its end, every file passed that did not fail. */
 export async function addSums(client: Connection, after: number): Promise<void> {
   await client.query(
-    `INSERT INTO test_week AS kept (file_id, job_id, week, passed, failed, flapped)
-     SELECT file_id, job_id, date_trunc('week', at AT TIME ZONE 'UTC')::date,
-       count(*) FILTER (WHERE flapped IS NULL), count(flapped), count(*) FILTER (WHERE flapped)
+    `WITH reading AS (
+       SELECT *, date_trunc('week', at AT TIME ZONE 'UTC')::date AS week FROM test_reading WHERE id > $1),
+     ran AS (SELECT job_id, week, count(*) AS readings FROM reading WHERE unreadable IS NULL GROUP BY job_id, week)
+     INSERT INTO test_week AS kept (file_id, job_id, week, passed, failed, flapped)
+     SELECT file_id, job_id, week, sum(passed), sum(failed), sum(flapped)
      FROM (
-       SELECT file AS file_id, job_id, at, NULL::boolean AS flapped FROM test_reading, unnest(passed) AS file WHERE id > $1
+       SELECT id AS file_id, job_id, week, readings AS passed, 0 AS failed, 0 AS flapped
+       FROM ran CROSS JOIN test_file WHERE name = ANY($2::text[])
        UNION ALL
-       SELECT failure.file_id, failure.job_id, reading.at, failure.flapped
-       FROM test_failure AS failure JOIN test_reading AS reading ON reading.id = failure.reading_id WHERE reading.id > $1
+       SELECT file, job_id, week, 1, 0, 0 FROM reading, unnest(passed) AS file WHERE unreadable IS NOT NULL
+       UNION ALL
+       SELECT failure.file_id, failure.job_id, week, -1, 1, flapped::int
+       FROM test_failure AS failure JOIN reading ON reading.id = failure.reading_id
      ) AS result
-     GROUP BY 1, 2, 3
+     GROUP BY file_id, job_id, week
      ON CONFLICT (file_id, job_id, week) DO UPDATE SET passed = kept.passed + excluded.passed,
        failed = kept.failed + excluded.failed, flapped = kept.flapped + excluded.flapped`,
-    [after],
+    [after, TEST_FILES],
   );
   await putTallies(client);
 }
