@@ -1,4 +1,5 @@
 import type { LogReader } from '../archive/archive.ts';
+import { foldsAround } from './log-around.ts';
 import { DEFAULT_COUNT, type LogWindow } from './pages/job.ts';
 import type { LogQuery } from './query.ts';
 
@@ -18,5 +19,6 @@ export async function readWindow(log: LogReader, query: LogQuery, isRunning: boo
   const wanted = query.from ?? around ?? (isRunning ? lastFrom : 1);
   const from = wanted > log.lines || (around && wanted > lastFrom) ? lastFrom : wanted;
   const shown = await log.lineRange(from, count, MAX_LINE_BYTES);
-  return { from, count, lines: log.lines, bytes: log.bytes, shown, follows: from + shown.length > log.lines };
+  const follows = from + shown.length > log.lines;
+  return { from, count, lines: log.lines, bytes: log.bytes, shown, around: await foldsAround(log, from), follows };
 }

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import fc from 'fast-check';
+import { openFolds } from '../../src/core/log-folds.ts';
+import { readLogLine } from '../../src/core/log-line.ts';
 import { foldedLines, logLines } from '../../src/site/pages/log-lines.ts';
 import type { Reader, RunDetails } from '../../src/site/reader.ts';
 import type { SiteOptions } from '../../src/site/site.ts';
@@ -22,6 +24,11 @@ import {
 const numbersOf = (page: string): number[] => [...page.matchAll(/ id="L(\d+)"/g)].map((match) => Number(match[1]));
 const lineOf = (page: string, number: number): string =>
   new RegExp(`<(?:div|summary) class="line[^>]* id="L${number}".*?</(?:div|summary)>`, 's').exec(page)?.[0] ?? '';
+/** Heads of what began before the window: line and flags. */
+const headsOf = (page: string): string[] =>
+  [...page.matchAll(/<details class="lines"([^>]*)><summary class="line around"[^>]*><span data-n="(\d+)">/g)].map(
+    ([, flags, line]) => `${line}${flags}`,
+  );
 const textOf = (html: string): string => html.replace(/<[^>]*>/g, '');
 
 describe('the page of a log', () => {
@@ -80,6 +87,47 @@ describe('the page of a log', () => {
       await (await oneLog('azure2', azureLog())).text('/runs/azure2/jobs/job1?line=20'),
       /open><summary [^>]*id="L7"/,
     );
+  });
+
+  test('a window that opens within a group has its name at the top, and ends it where it ends', async () => {
+    const long = [
+      '##[section]Starting: Test',
+      'prove',
+      '2026-11-21T10:00:00Z ##[group]\u001b[31mt/spec <b>',
+      numbered(9_000).trim(),
+    ];
+    const text = [...long, '##[endgroup]', 'behind it', '##[section]Starting: Pack', numbered(3_000)].join('\n');
+    const world = await oneLog('within', text);
+    const within = await world.text('/runs/within/jobs/job1?line=8000');
+    assert.deepEqual(headsOf(within), ['1 open data-growing data-phase', '3 open data-growing']);
+    assert.match(textOf(within), /##\[section\]Starting: Test\s*10:00:00##\[group\]t\/spec &lt;b&gt;/);
+    assert.match(within, /class="log timed"/);
+    assert.equal(numbersOf(within).length, 1000, 'beside the lines of the window');
+    const over = await world.text('/runs/within/jobs/job1?from=9000&count=10');
+    assert.deepEqual(headsOf(over), ['1 open data-phase', '3 open']);
+    assert.match(
+      over,
+      /id="L9004" data-fold="end-group".*?<\/details><div class="line" id="L9005".*?<\/details><details[^>]*><summary [^>]*id="L9006"/s,
+    );
+    assert.deepEqual(headsOf(await world.text('/runs/within/jobs/job1?from=9006')), [], 'it begins another phase');
+    assert.deepEqual(headsOf(await world.text('/runs/within/jobs/job1?from=9007')), [
+      '9006 open data-growing data-phase',
+    ]);
+    assert.deepEqual(headsOf(await world.text('/runs/within/jobs/job1')), []);
+  });
+
+  test('what began too far away, or among too much else, is not looked for', async () => {
+    const far = `##[group]far away\n${`${'x'.repeat(199)}\n`.repeat(60_000)}`;
+    const page = await (await oneLog('far', far)).text('/runs/far/jobs/job1?line=59000');
+    assert.doesNotMatch(page, /far away|class="line around"/);
+    assert.match(lineOf(page, 59_000), /marked/);
+    const near = await (await oneLog('near', far)).text('/runs/near/jobs/job1?line=15000');
+    assert.match(near, /class="line around".*far away/);
+    // Two of three lines are folds: the look ends early, and what it has seen until then is right.
+    const odd = await oneLog('odd', '##[group]a\nx\n##[endgroup]\n'.repeat(60_000));
+    const at = async (from: number) => headsOf(await odd.text(`/runs/odd/jobs/job1?count=3&from=${from}`));
+    assert.deepEqual(await at(150_002), ['150001 open']);
+    assert.deepEqual(await at(150_001), []);
   });
 
   test("OBS' seconds are a column, and its phases fold", async () => {
@@ -310,6 +358,18 @@ describe('the page of a log', () => {
   });
 });
 
+/** Of each line: in how many folds it is. */
+function depthsOf(page: string): number[] {
+  let depth = 0;
+  const depths: number[] = [];
+  for (const [tag] of page.matchAll(/<details|<\/details| id="L\d+"/g)) {
+    if (tag === '<details') depth += 1;
+    else if (tag === '</details') depth -= 1;
+    else depths.push(depth);
+  }
+  return depths;
+}
+
 describe('folding', () => {
   const text = fc.oneof(
     fc.constantFrom(
@@ -326,6 +386,23 @@ describe('folding', () => {
     ),
     fc.string({ maxLength: 5 }),
   );
+
+  test('a window is folded as that part of the whole is', () => {
+    const around = /<details class="lines"[^>]*><summary class="line around".*?<\/summary>/g;
+    fc.assert(
+      fc.property(fc.array(text, { minLength: 1, maxLength: 60 }), fc.nat(59), (texts, at) => {
+        const lines = texts.map((each, index) => ({ number: index + 1, text: each }));
+        const before = lines.slice(0, at);
+        const page = foldedLines(lines.slice(at), { around: openFolds(before) }).toString();
+        assert.deepEqual(numbersOf(page), numbersOf(logLines(lines.slice(at)).toString()));
+        assert.equal((page.match(/<details/g) ?? []).length, (page.match(/<\/details>/g) ?? []).length);
+        assert.deepEqual(depthsOf(page), depthsOf(foldedLines(lines, {}).toString()).slice(at));
+        const heads = page.match(around)?.length ?? 0;
+        const isNew = lines[at] === undefined || readLogLine(lines[at].text).fold === 'phase';
+        assert.equal(heads, isNew ? 0 : openFolds(before).length);
+      }),
+    );
+  });
 
   test('every line is there once, in order, and tags are balanced, whatever a log says', () => {
     fc.assert(
@@ -345,6 +422,13 @@ describe('folding', () => {
             assert.ok(depth >= 0 && depth <= 8);
           }
           assert.equal(depth, 0);
+          assert.deepEqual(
+            openFolds(lines).map(({ number }) => number),
+            [...page.matchAll(/<details[^>]* data-growing[^>]*><summary [^>]*id="L(\d+)"/g)].map((match) =>
+              Number(match[1]),
+            ),
+            'what is open at the end is what goes on',
+          );
           const flat = logLines(lines).toString();
           assert.deepEqual(numbersOf(flat), numbersOf(page));
           assert.equal(textOf(flat), textOf(page), 'folded or not, it says the same');

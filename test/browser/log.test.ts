@@ -47,6 +47,8 @@ describe('a log in a browser', { timeout: 600_000 }, () => {
     runWithLog('long', { verdict: 'failed' }),
     runWithLog('hostile', { verdict: 'failed' }),
     runWithLog('gone', { logRemovedAt: ago(90_000), verdict: 'failed' }),
+    runWithLog('within', { verdict: 'failed' }),
+    runWithLog('deep', RUNNING, { state: 'building', verdict: undefined }),
     live,
   ];
   const jobUrl = (run: string, query = '') => `${url}/runs/${run}/jobs/job1${query}`;
@@ -59,6 +61,11 @@ describe('a log in a browser', { timeout: 600_000 }, () => {
     await logs.write('obs-a', obsLog());
     await logs.write('long-a', `${LONG.join('\n')}\n`);
     await logs.write('hostile-a', hostileLog());
+    await logs.write(
+      'within-a',
+      `##[section]Starting: Test\n##[group]t/spec\n${LONG.join('\n')}\n##[endgroup]\nbehind\n`,
+    );
+    await logs.write('deep-a', `##[group]Long\n${LONG.slice(0, 1_500).join('\n')}\n`, false);
     await logs.write('live-a', `${LONG.slice(0, 200).join('\n')}\n##[group]Grows\n`, false);
     const { site } = siteOf(memoryReader(runs), { archive: logs.archive });
     served = await serveSite(site);
@@ -213,6 +220,48 @@ describe('a log in a browser', { timeout: 600_000 }, () => {
     await page.goto(`${jobUrl('red')}#L20`);
     await page.locator('#L20.marked').waitFor();
     assert.equal(await page.locator('#L20').isVisible(), true);
+    await done();
+  });
+
+  test('a window within a group has its name above it, folds by it, and its number leads to where it began', async () => {
+    const { page, done } = await open();
+    await page.goto(jobUrl('within', '?line=5000'));
+    await seen(page, 5000);
+    const group = page.locator('summary.around', { hasText: 't/spec' });
+    await assertAccessible(page);
+    await page
+      .getByText(/^Lines 4,750 to 5,749 of/)
+      .first()
+      .waitFor();
+    await group.focus();
+    await page.keyboard.press('Enter');
+    assert.equal(await page.locator('#L5000').isVisible(), false);
+    await screenshot(page, 'log-within-1440-light');
+    await page.keyboard.press('Enter');
+    assert.equal(await page.locator('#L5000').isVisible(), true);
+    await group.locator('[data-n]').click();
+    await page.waitForURL(/line=2#L2$/);
+    await page.locator('#L2.marked', { hasText: 't/spec' }).waitFor();
+    await done();
+  });
+
+  test('what comes to a growing log within a group goes on in it, and after its end outside', async () => {
+    const { page, done } = await open();
+    await page.goto(jobUrl('deep'));
+    await seen(page, 1501);
+    assert.equal(await page.locator('summary.around').count(), 1);
+    await page
+      .getByText(/^Lines 502 to 1,501 of/)
+      .first()
+      .waitFor();
+    await logs.write('deep-a', 'in it\n##[endgroup]\noutside\n', false);
+    await page.locator('#L1504').waitFor();
+    assert.equal(await page.locator('details > #L1502').count(), 1);
+    assert.equal(await page.locator('#log > #L1504').count(), 1);
+    await page
+      .getByText(/^Lines 502 to 1,504 of/)
+      .first()
+      .waitFor();
     await done();
   });
 

@@ -122,7 +122,7 @@ function step(log, link) {
     location.hash = `#${found.id}`;
     return true;
   }
-  const all = log.querySelectorAll('.line');
+  const all = log.querySelectorAll('.line[id]');
   const url = new URL(link.href);
   const edge = key === 'n' ? Math.max(at, lastNumber(log)) : Math.min(at, numberOf(all[0]));
   url.searchParams.set('line', String(Math.max(1, edge)));
@@ -139,7 +139,7 @@ function currentNumber(log, isForward) {
   if (range) return isForward ? range.last : range.first;
   const marked = [...log.querySelectorAll('.marked')];
   if (marked.length > 0) return numberOf(isForward ? marked.at(-1) : marked[0]);
-  return isForward ? numberOf(log.querySelector('.line')) - 1 : lastNumber(log) + 1;
+  return isForward ? numberOf(log.querySelector('.line[id]')) - 1 : lastNumber(log) + 1;
 }
 
 function follow(log) {
@@ -262,7 +262,7 @@ function sayNews(count) {
 
 function sayWhatIsShown(log, total) {
   if (total === 0) return;
-  const first = numberOf(log.querySelector('.line'));
+  const first = numberOf(log.querySelector('.line[id]'));
   const words = `Lines ${first.toLocaleString('en')} to ${lastNumber(log).toLocaleString('en')} of ${total.toLocaleString('en')}`;
   for (const place of document.querySelectorAll('[data-shown]')) place.textContent = words;
 }

@@ -33,6 +33,8 @@ export interface LogWindow {
   lines: number;
   bytes: number;
   shown: LogLine[];
+  /** The groups and phases that its first line is in: the lines that began them, the outermost first. */
+  around: LogLine[];
   /** The window includes the newest line of a log that still grows. */
   follows: boolean;
 }
@@ -104,13 +106,14 @@ ${log ? fragment`${findBar(view)}${findResults(view)}` : ''}
 <div class="log-bar">${log ? windowLinks(view, log) : fragment`<span class="number" data-shown>${logMessages.waiting}</span>`}
 ${follows ? fragment`<span class="live-note"><span id="log-live" role="status">live</span> <a id="log-news" href="#log-end" hidden></a></span>` : ''}
 ${attempt && log ? fragment`<span class="push">${compareLink(view)}</span><span><a href="${withQuery(jobLogPath(run.id, job.id), { attempt: attempt.number })}">Raw log</a> ${size(log.bytes)}</span>` : ''}</div>
-<div class="log${log && hasStamps(log.shown) ? ' timed' : ''}" id="log" data-count="${log?.count ?? ''}" data-total="${log?.lines ?? 0}"${find}${follows ? live : ''}>${log ? shownLines(view, log) : ''}</div>
+<div class="log${log && hasStamps([...log.around, ...log.shown]) ? ' timed' : ''}" id="log" data-count="${log?.count ?? ''}" data-total="${log?.lines ?? 0}"${find}${follows ? live : ''}>${log ? shownLines(view, log) : ''}</div>
 <div id="log-end">${log && log.lines > log.count ? fragment`<div class="log-bar">${windowLinks(view, log)}</div>` : ''}</div>
 </section>`;
 }
 
 function shownLines({ query, tests = [] }: JobView, log: LogWindow): Html {
   return foldedLines(log.shown, {
+    around: log.around,
     target: query.line,
     text: query.q,
     tests: new Set(tests.map(({ line }) => line)),

@@ -1,4 +1,5 @@
 import type { LogLine } from '../../archive/archive.ts';
+import { DEEPEST_FOLD } from '../../core/log-folds.ts';
 import { type LineParts, readLogLine, type Stamp, stampText } from '../../core/log-line.ts';
 import { createLineRenderer, type LineRenderer } from '../ansi.ts';
 import { fragment, type Html, joined, number } from '../html.ts';
@@ -12,6 +13,8 @@ export interface LineOptions {
   text?: string;
   /** Lines that are known to tell of failed tests, whatever they look like. */
   tests?: ReadonlySet<number>;
+  /** The groups and phases that the first line is in, the outermost first. */
+  around?: LogLine[];
 }
 
 interface Shown {
@@ -28,13 +31,15 @@ export function logLines(lines: LogLine[], options: LineOptions = {}): Html {
 
 /**
  * The same with what folds in <details>, so that it folds without the script. A phase is open; a group is, if a reader
- * looks for something in it, or it goes on behind the window. Groups that began before the window are not known here:
- * their lines are shown as they are.
+ * looks for something in it, or it goes on before or behind the window. The head of what began before the window stands
+ * above it, without an anchor: the line itself is elsewhere.
  */
 export function foldedLines(lines: LogLine[], options: LineOptions): Html {
+  const { around = [] } = options;
   const draw = lineDrawer(options);
   const root: Fold = { items: [], isPhase: true, isWanted: true, isEnded: true };
   const open = [root];
+  for (const line of around) openAround(shownOf(line, {}), open);
   for (const line of lines) place(shownOf(line, options), open, options);
   return joined(root.items.map((item) => drawItem(item, draw)));
 }
@@ -47,16 +52,22 @@ interface Fold {
   isPhase: boolean;
   isWanted: boolean;
   isEnded: boolean;
+  /** It began before the window. */
+  isAround?: true;
 }
 
-/** Deeper than this, a hostile log builds towers: its lines stay flat. As the script has it. */
-const DEEPEST = 8;
+function openAround(head: Shown, open: Fold[]): void {
+  const isPhase = head.parts.fold === 'phase';
+  const begun: Fold = { head, items: [], isPhase, isWanted: true, isEnded: false, isAround: true };
+  open.at(-1)!.items.push(begun);
+  open.push(begun);
+}
 
 function place(shown: Shown, open: Fold[], options: LineOptions): void {
   const { fold } = shown.parts;
   if (fold === 'phase' || fold === 'end-phase') for (const inner of open.slice(2)) inner.isEnded = true;
   if (fold === 'phase') for (const before of open.splice(1)) before.isEnded = true;
-  if (fold === 'phase' || (fold === 'group' && open.length <= DEEPEST)) {
+  if (fold === 'phase' || (fold === 'group' && open.length <= DEEPEST_FOLD)) {
     const begun: Fold = { head: shown, items: [], isPhase: fold === 'phase', isWanted: false, isEnded: false };
     open.at(-1)!.items.push(begun);
     open.push(begun);
@@ -75,15 +86,27 @@ const FLAGS = { open: fragment` open`, growing: fragment` data-growing`, phase: 
 
 function drawItem(item: Shown | Fold, draw: DrawLine): Html {
   if ('line' in item) return draw(item);
-  const { isPhase, isEnded } = item;
+  const { isPhase, isEnded, isAround } = item;
+  // The first line began another phase: nothing here is in this one.
+  if (isAround && isEmpty(item)) return NOTHING;
   const isOpen = isPhase || item.isWanted || !isEnded;
   const start = fragment`<details class="lines"${isOpen ? FLAGS.open : ''}${isEnded ? '' : FLAGS.growing}${isPhase ? FLAGS.phase : ''}>`;
   // The head first: a colour lasts from a line to the next ones.
-  const head = draw(item.head!, 'summary');
+  const head = isAround ? drawAround(item.head!) : draw(item.head!, 'summary');
   return joined([start, head, ...item.items.map((each) => drawItem(each, draw)), END]);
 }
 
 const END = fragment`</details>`;
+const NOTHING = fragment``;
+
+const isEmpty = ({ items }: Fold): boolean =>
+  items.every((item) => !('line' in item) && item.isAround && isEmpty(item));
+
+/** Its colours end with it, and there is no second line of its number. */
+function drawAround({ line, parts }: Shown): Html {
+  const render = createLineRenderer();
+  return fragment`<summary class="line around" data-tone="heading"><span data-n="${line.number}"></span>${parts.stamp ? stampColumn(parts.stamp) : ''}<span class="text">${lineText(parts, render)}</span></summary>`;
+}
 
 type DrawLine = (shown: Shown, tag?: 'div' | 'summary') => Html;
 

@@ -1,0 +1,51 @@
+import type { LogLine, LogReader } from '../archive/archive.ts';
+import { isPhaseLine, mightFold, openFolds } from '../core/log-folds.ts';
+import { readLogLine } from '../core/log-line.ts';
+import { cutText } from '../core/text.ts';
+import { type Budget, type Hit, scanLog } from './log-scan.ts';
+
+/** Pieces of a log, of a megabyte at most, that are looked at. */
+const MOST_PIECES = 8;
+/** Folds that are looked at: no build's log has so many of them in a few megabytes. */
+const MOST_FOLDS = 4_000;
+/** In lines. Each is as long as all before it: what is near is found soon. */
+const FIRST_STEP_BACK = 1_000;
+/** In bytes: it is shown as a name. */
+const LONGEST_NAME = 300;
+
+/**
+ * The groups and phases that a line is in: the lines that began them, the outermost first. What began too far before it is
+ * not told: the page shall be there at once, however long the log is.
+ */
+export async function foldsAround(log: LogReader, line: number): Promise<LogLine[]> {
+  const look = lookForFolds(log);
+  let found: Hit[] = [];
+  for (let to = line - 1, step = FIRST_STEP_BACK; to >= 1; to -= step, step *= 2) {
+    const hits = await look(Math.max(1, to - step + 1), to);
+    found = [...(hits ?? []), ...found];
+    if (!hits || hits.some(({ text }) => isPhaseLine(text))) break;
+  }
+  return openFolds(found).map(({ line: number, text }) => ({ number, text: cutText(text, LONGEST_NAME) }));
+}
+
+/** All looks have one budget. What could not be looked at to its end tells nothing: undefined. */
+function lookForFolds(log: LogReader): (from: number, to: number) => Promise<Hit[] | undefined> {
+  let pieces = 0;
+  let folds = 0;
+  const isTooMuch = () => folds > MOST_FOLDS;
+  const budget: Budget = {
+    isOver() {
+      pieces += 1;
+      return pieces > MOST_PIECES || isTooMuch();
+    },
+  };
+  const accepts = (text: string): boolean => {
+    if (isTooMuch() || readLogLine(text).fold === undefined) return false;
+    folds += 1;
+    return true;
+  };
+  return async (from, to) => {
+    const { hits, isWhole } = await scanLog(log, { pattern: mightFold(), accepts, from, to, keep: MOST_FOLDS }, budget);
+    return isWhole && !isTooMuch() ? hits : undefined;
+  };
+}
