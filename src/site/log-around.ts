@@ -5,11 +5,12 @@ import { cutText } from '../core/text.ts';
 import { type Budget, type Hit, scanLog } from './log-scan.ts';
 
 /** Pieces of a log, of a megabyte at most, that are looked at. */
-const MOST_PIECES = 8;
-/** Folds that are looked at: no build's log has so many of them in a few megabytes. */
-const MOST_FOLDS = 4_000;
-/** In lines. Each is as long as all before it: what is near is found soon. */
-const FIRST_STEP_BACK = 1_000;
+const MOST_PIECES = 5;
+/** Lines that look like folds: no build's log has so many of them in a few megabytes. More than the first step has. */
+const MOST_FOLDS = 5_000;
+/** In lines: what is near is found soon, and what is far in few steps, since each opens its pieces anew. */
+const FIRST_STEP_BACK = 4_000;
+const LONGER = 8;
 /** In bytes: it is shown as a name. */
 const LONGEST_NAME = 300;
 
@@ -20,7 +21,7 @@ const LONGEST_NAME = 300;
 export async function foldsAround(log: LogReader, line: number): Promise<LogLine[]> {
   const look = lookForFolds(log);
   let found: Hit[] = [];
-  for (let to = line - 1, step = FIRST_STEP_BACK; to >= 1; to -= step, step *= 2) {
+  for (let to = line - 1, step = FIRST_STEP_BACK; to >= 1; to -= step, step *= LONGER) {
     const hits = await look(Math.max(1, to - step + 1), to);
     found = [...(hits ?? []), ...found];
     if (!hits || hits.some(({ text }) => isPhaseLine(text))) break;
@@ -40,9 +41,8 @@ function lookForFolds(log: LogReader): (from: number, to: number) => Promise<Hit
     },
   };
   const accepts = (text: string): boolean => {
-    if (isTooMuch() || readLogLine(text).fold === undefined) return false;
     folds += 1;
-    return true;
+    return !isTooMuch() && readLogLine(text).fold !== undefined;
   };
   return async (from, to) => {
     const { hits, isWhole } = await scanLog(log, { pattern: mightFold(), accepts, from, to, keep: MOST_FOLDS }, budget);
