@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { Archive } from '../src/archive/archive.ts';
+import { messages } from '../src/core/messages.ts';
 import type { TestReading } from '../src/core/testlog-kept.ts';
 import type { Prisma, PrismaClient } from '../src/generated/prisma/client.ts';
 import { saveTests } from '../src/store/prisma-tests.ts';
@@ -177,7 +178,7 @@ function emptyRows(now: Date): SeedRows {
     name: 'rakudo/infra-secrets',
     private: true,
     state: 'refused',
-    why: 'Private repositories are refused: everybody may read these pages.',
+    why: messages.privateRepository,
   };
   return {
     installation: [...installation, stranger],
@@ -268,7 +269,8 @@ function newRun(seeding: Seeding, index: number, outcome: Outcome): SeedRun {
     previousId: before && index % 3 === 0 ? before.id : null,
     supersededBySha: outcome === 'superseded' ? draw.sha() : null,
     createdAt,
-    finishedAt: verdict ? new Date(createdAt.getTime() + (3 + draw.random() * 40) * MINUTE) : null,
+    // After the end of its last attempt.
+    finishedAt: verdict ? new Date(createdAt.getTime() + (28 + draw.random() * 15) * MINUTE) : null,
   };
 }
 
@@ -404,11 +406,13 @@ async function addAttempt(seeding: Seeding, run: SeedRun, job: SeedJob, number: 
   const verdict = job.end.attempts[number - 1];
   const isFlap = number < job.end.attempts.length;
   const id = seeding.newId(run.createdAt);
-  const startedAt = new Date(run.createdAt.getTime() + number * MINUTE * 0.6);
+  // What goes on has begun just now, and nothing has ended later than that.
+  const unit = run.finishedAt ? MINUTE : MINUTE / 15;
+  const startedAt = new Date(run.createdAt.getTime() + (0.6 + (number - 1) * 13.5) * unit);
   const isEnded = verdict !== undefined;
   const hasLog = verdict !== 'cancelled';
   const text = logText(seeding, run, proveLines(verdict, isFlap));
-  const finishedAt = isEnded ? new Date(startedAt.getTime() + (1 + seeding.draw.random() * 12) * MINUTE) : undefined;
+  const finishedAt = isEnded ? new Date(startedAt.getTime() + (1 + seeding.draw.random() * 12) * unit) : undefined;
   if (hasLog) seeding.rows.logs.set(id, { text, isEnded });
   seeding.rows.attempt.push({
     id,

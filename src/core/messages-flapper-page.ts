@@ -19,6 +19,7 @@ export const flapperPageMessages = {
     'For `.rcb/flappers.yml` of the repository, or `flappers: known:` in rcb.yaml. Look at the failures first: a test that fails now and then may be right.',
   remarks: 'Entries to look at',
   remarksMeaning: 'listed, and the record speaks against it',
+  nothingToAdd: 'No other file has flapped so often.',
   nothingToChange: 'The list and the record agree.',
   noSuchFile: (name: string) => `No run has ever told of a test file ${name}.`,
   fileIntro: (jobs: number) => (jobs === 1 ? 'It ran in one job.' : `It ran in ${jobs} jobs.`),

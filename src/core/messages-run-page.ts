@@ -8,6 +8,8 @@ export const runPageMessages = {
   waitingWord: (repository: string) =>
     `Somebody who may write to ${repository} has to allow the test of this head, by this word in a comment:`,
   waitingRest: 'Nothing was started. A head that is pushed later needs a word of its own.',
+  checksOf: (kind: 'pull-request' | 'commit') =>
+    kind === 'pull-request' ? 'what the pull request shows' : 'what the commit shows',
   waitingElse: 'A maintainer has to allow this run. Nothing was started.',
 
   mergedWith: (base: string) => `merged with ${base} at`,

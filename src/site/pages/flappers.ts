@@ -125,7 +125,7 @@ ${
     ? fragment`<p class="quiet">${whereToPut()}</p><pre class="payload" tabindex="0" data-copy>${additionsYaml(additions)}</pre>`
     : remarks.length === 0
       ? fragment`<p class="quiet">${flapperPageMessages.nothingToChange}</p>`
-      : ''
+      : fragment`<p class="quiet">${flapperPageMessages.nothingToAdd}</p>`
 }
 ${remarks.length > 0 ? remarksList(remarks) : ''}</section>`;
 }

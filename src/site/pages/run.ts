@@ -113,7 +113,7 @@ function checksSection({ forge }: PageContext, run: RunDetails): Html {
       : 'not written yet';
     return fragment`<li><strong>${name}</strong> <span class="quiet">${there}</span>${whyLine(check.error, 'error')}</li>`;
   };
-  return fragment`<section aria-labelledby="checks"><div class="section-head"><h2 id="checks">Checks</h2><span class="quiet">what the pull request shows</span></div>
+  return fragment`<section aria-labelledby="checks"><div class="section-head"><h2 id="checks">Checks</h2><span class="quiet">${runPageMessages.checksOf(run.kind)}</span></div>
 <ul class="checks">${run.checks.map(item)}</ul></section>`;
 }
 
