@@ -8,9 +8,10 @@ import { type Budget, type Hit, scanLog } from './log-scan.ts';
 const MOST_PIECES = 5;
 /** Lines that look like folds: no build's log has so many of them in a few megabytes. More than the first step has. */
 const MOST_FOLDS = 5_000;
-/** In lines: what is near is found soon, and what is far in few steps, since each opens its pieces anew. */
+/** In lines. What is near is found soon. */
 const FIRST_STEP_BACK = 4_000;
-const LONGER = 8;
+/** In bytes, by the length of a line in the whole log: what is far is found in one step, since each opens its pieces anew. */
+const SECOND_STEP_BACK = 3_000_000;
 /** In bytes: it is shown as a name. */
 const LONGEST_NAME = 300;
 
@@ -21,10 +22,13 @@ const LONGEST_NAME = 300;
 export async function foldsAround(log: LogReader, line: number): Promise<LogLine[]> {
   const look = lookForFolds(log);
   let found: Hit[] = [];
-  for (let to = line - 1, step = FIRST_STEP_BACK; to >= 1; to -= step, step *= LONGER) {
-    const hits = await look(Math.max(1, to - step + 1), to);
-    found = [...(hits ?? []), ...found];
-    if (!hits || hits.some(({ text }) => isPhaseLine(text))) break;
+  let to = line - 1;
+  for (const step of [FIRST_STEP_BACK, Math.ceil((SECOND_STEP_BACK * log.lines) / log.bytes)]) {
+    const hits = to >= 1 ? await look(Math.max(1, to - step + 1), to) : undefined;
+    if (!hits) break;
+    found = [...hits, ...found];
+    if (hits.some(({ text }) => isPhaseLine(text))) break;
+    to -= step;
   }
   return openFolds(found).map(({ line: number, text }) => ({ number, text: cutText(text, LONGEST_NAME) }));
 }

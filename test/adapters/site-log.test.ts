@@ -121,7 +121,7 @@ describe('the page of a log', () => {
     const page = await (await oneLog('far', far)).text('/runs/far/jobs/job1?line=59000');
     assert.doesNotMatch(page, /far away|class="line around"/);
     assert.match(lineOf(page, 59_000), /marked/);
-    const near = await (await oneLog('near', far)).text('/runs/near/jobs/job1?line=15000');
+    const near = await (await oneLog('near', far)).text('/runs/near/jobs/job1?line=17000');
     assert.match(near, /class="line around".*far away/);
     // Two of three lines are folds: the look ends early, and what it has seen until then is right.
     const odd = await oneLog('odd', '##[group]a\nx\n##[endgroup]\n'.repeat(60_000));
