@@ -178,11 +178,9 @@ const still = (run: Run): RunStep => ({ run, effects: [] });
 function onResolved(run: Run, event: Extract<RunEvent, { kind: 'sources.resolved' }>, context: RunContext): RunStep {
   if (run.state !== 'resolving') return still(run);
   const title = run.change.title || event.title;
-  const known = run.sources.find(({ changed }) => changed)?.id;
-  const sources = event.sources.map((source) => ({
-    ...source,
-    id: (source.changed ? known : undefined) ?? context.newId(),
-  }));
+  // A run has one of each repository. What it has already, the change itself or all that it was given, goes on.
+  const idOf = (key: string) => run.sources.find(({ repository }) => repository.key === key)?.id;
+  const sources = event.sources.map((source) => ({ ...source, id: idOf(source.repository.key) ?? context.newId() }));
   const { manifest } = event;
   const next: Run = { ...run, state: 'packing', why: undefined, change: { ...run.change, title }, sources, manifest };
   return { run: next, effects: packEffects(next) };

@@ -257,6 +257,26 @@ test('a run only moves forward, and never leaves its end', () => {
   );
 });
 
+test('what a run has once, it has for good: rows are added and changed, never removed', () => {
+  const idsOf = (run: Run) =>
+    [
+      ...run.sources,
+      ...run.builds,
+      ...jobsOf(run),
+      ...jobsOf(run).flatMap(({ attempts }) => attempts),
+      ...run.checks,
+    ].map(({ id }) => id);
+  fc.assert(
+    fc.property(start, anyStory, (begin, events) => {
+      play(begin, events, (before, after) => {
+        const ids = new Set(idsOf(after));
+        assert.ok(idsOf(before).every((id) => ids.has(id)));
+      });
+    }),
+    runs,
+  );
+});
+
 test('a passed run has jobs, and all of them passed', () => {
   fc.assert(
     fc.property(start, anyStory, (begin, events) => {

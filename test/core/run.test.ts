@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkContent } from '../../src/core/check.ts';
+import { resolvedOf } from '../../src/core/event.ts';
 import { messages } from '../../src/core/messages.ts';
 import type { RunState } from '../../src/core/model.ts';
 import {
@@ -8,6 +9,7 @@ import {
   aRepository,
   aRequest,
   aResolution,
+  aSource,
   NOW,
   type RunEventToSend,
   RunStory,
@@ -134,6 +136,20 @@ test('the title of a change that came without one is read with its sources', () 
   const story = new RunStory({ change: { ...change, title: '' } });
   story.tell(aResolution(story.run, 'Read'));
   assert.equal(story.run.change.title, 'Read');
+});
+
+test('the commits that a run was given stay its own, each one once, and packing them is enough', () => {
+  const neighbour = aSource({ repository: aRepository({ key: 'github:2', name: 'Raku/nqp' }), changed: false });
+  const given = [aSource(), neighbour].map(resolvedOf);
+  const story = new RunStory({ given: { sources: given, manifest: { trees: [], partners: [], notes: [] } } });
+  const ids = story.run.sources.map(({ id }) => id);
+  assert.equal(new Set(ids).size, 2);
+  story.resolved();
+  assert.deepEqual(
+    story.run.sources.map(({ id }) => id),
+    ids,
+    'a row that is not in the run any more would wait for its archive for ever',
+  );
 });
 
 test('a second telling of the sources changes nothing', () => {

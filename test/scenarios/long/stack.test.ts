@@ -235,7 +235,12 @@ describe('a stack', () => {
     await world.run(first.headSha, 'finished', PATIENCE);
     await world.run(second.headSha, 'finished', PATIENCE);
     await world.github.comment(RAKUDO, first.number, '{re-test}', { by: 'maintainer' });
-    await until(async () => (await world.runs(`?sha=${first.headSha}`)).length === 2, PATIENCE);
+    const runs = () => world.runs(`?sha=${first.headSha}`);
+    await until(async () => (await runs()).length === 2 && (await runs())[0]!.state === 'finished', PATIENCE);
+    const [again, before] = await runs();
+    const commits = ({ sources }: RunJson) => sources.map(({ repository, sha }) => ({ repository, sha }));
+    assert.deepEqual([again!.verdict, commits(again!)], [before!.verdict, commits(before!)]);
+    assert.equal(again!.sources.length, 3);
     assert.equal((await world.runs(`?sha=${second.headSha}`)).length, 1);
   });
 });
