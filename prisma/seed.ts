@@ -178,7 +178,7 @@ function emptyRows(now: Date): SeedRows {
     name: 'rakudo/infra-secrets',
     private: true,
     state: 'refused',
-    why: messages.privateRepository,
+    why: messages.privateRepository('RCB_SESSION_KEY is not set'),
   };
   return {
     installation: [...installation, stranger],

@@ -12,11 +12,11 @@ import { type Clock, systemClock } from './clock.ts';
 import type { Config, GitHubConfig } from './config/config.ts';
 import { parseFlapperFile } from './config/flappers.ts';
 import { formatMistake } from './config/mistake.ts';
-import { archiveQuery } from './core/archive-key.ts';
+import { archiveQuery, isArchiveKey } from './core/archive-key.ts';
 import type { Budget } from './core/budget.ts';
 import { messages } from './core/messages.ts';
 import type { RepositoryRef } from './core/model.ts';
-import { keyringOf } from './core/secret-box.ts';
+import { type Keyring, keyringOf } from './core/secret-box.ts';
 import { isServedRepository, type Serving } from './core/serving.ts';
 import { sightOf } from './core/sight.ts';
 import { type Database, isDatabaseAway, openDatabase } from './database/database.ts';
@@ -137,6 +137,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
   const server = app ?? (await startPlainServer({ host, port, handler, log }));
   const publicUrl = config.server.isPublicUrlGuessed ? `http://localhost:${server.port}` : config.server.publicUrl;
   const readers = createPrismaReaders(database.prisma, clock);
+  const keyring = keyringIn(config);
   const budgets = new Map<string, Budget>();
   site = siteHandler(
     createSite({
@@ -158,6 +159,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
         archiveUsage: () => archive.usage(),
       }),
       demoUrl: ports.demoUrl,
+      ...(keyring && { isArchiveKey: (sha256, query) => isArchiveKey(sha256, query, keyring, now()) }),
       ...(github && loginOf(github, database)),
       press: (event) => queue.push([{ event, source: 'own' }]),
       onError: (error, path) => log.error({ err: error, path }, 'A page could not be shown'),
@@ -192,7 +194,7 @@ export async function startRcb(config: Config, ports: Ports): Promise<Rcb> {
       logTests: openLogTests(archive),
       retention: { keep: config.retention, store: openRetentionStore(database.prisma) },
       publicUrl,
-      archiveUrl: archiveUrls(config, publicUrl, now),
+      archiveUrl: archiveUrls(keyring, publicUrl, now),
       writeSpacingMs: config.limits.writeSpacing,
       now,
     },
@@ -242,11 +244,14 @@ function privatesOf({ github }: Pick<Config, 'github'>): Serving['privates'] {
   return 'off' in github.login ? { refused: github.login.off } : 'served';
 }
 
+/** Seals sessions and signs addresses; absent where nobody can log in. */
+const keyringIn = ({ github }: Pick<Config, 'github'>): Keyring | undefined =>
+  github && !('off' in github.login) ? keyringOf(github.login.sessionKeys) : undefined;
+
 const WEEK_MS = 7 * 24 * 3_600_000;
 
 /** Agents cannot log in: what is private they get by a signed address, which is good for as long as a queue may be. */
-function archiveUrls({ github }: Pick<Config, 'github'>, publicUrl: string, now: () => Date): World['archiveUrl'] {
-  const keyring = github && !('off' in github.login) ? keyringOf(github.login.sessionKeys) : undefined;
+function archiveUrls(keyring: Keyring | undefined, publicUrl: string, now: () => Date): World['archiveUrl'] {
   return (sha256, isPrivate) => {
     const until = new Date(now().getTime() + WEEK_MS);
     const query = isPrivate && keyring ? archiveQuery(sha256, until, keyring) : '';

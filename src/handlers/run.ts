@@ -1,8 +1,11 @@
 import { branchOf } from '../core/change.ts';
 import type { Event, EventOf, RunEvent } from '../core/event.ts';
+import type { KnownFlapper } from '../core/flapper.ts';
+import { entriesSeen } from '../core/flapper-sight.ts';
 import type { Run, Source } from '../core/model.ts';
 import { advance, type RunContext, type RunStep, startRun } from '../core/run.ts';
 import { backendsFor, noBackendWhy, observingBackends, type ServedChange } from '../core/serving.ts';
+import { sightOf } from '../core/sight.ts';
 import { readingsOf } from '../core/testlog-readings.ts';
 import { type HandlerContext, nothing, type Outcome } from './handler.ts';
 
@@ -25,7 +28,9 @@ export async function onRunEvent(
   // What was told of a run can overtake the row that it speaks of.
   if (!run) return { tryLater: `run ${event.runId} is not stored yet` };
   const isNewest = await mayOpenAgain(event, run, context);
-  const step = advance(run, event, { ...runContext(context, await servedChange(run, context)), isNewest });
+  const change = await servedChange(run, context);
+  const known = event.kind === 'build.observed' ? await tellableFlappers(change, context) : [];
+  const step = advance(run, event, { ...runContext(context, change, known), isNewest });
   await context.store.saveRun(step.run, run);
   if (event.kind === 'build.observed') {
     for (const reading of readingsOf(step.run, event, context.now)) await context.store.saveTests(reading);
@@ -59,14 +64,24 @@ async function servedChange(
   return { repository: repository.name, branch: branchOf(change), isPrivate };
 }
 
-const runContext = ({ now, newId, serving }: HandlerContext, change: ServedChange): RunContext => ({
+/** What excuses a failure is told with it, on checks too: of private repositories nothing is told where not all is private. */
+async function tellableFlappers({ isPrivate }: ServedChange, { serving, store }: HandlerContext) {
+  const { known } = serving.flappers;
+  return isPrivate || known.length === 0 ? known : entriesSeen(sightOf(await store.privateRepositories()), known);
+}
+
+const runContext = (
+  { now, newId, serving }: HandlerContext,
+  change: ServedChange,
+  known: readonly KnownFlapper[] = [],
+): RunContext => ({
   now,
   newId,
   backends: backendsFor(serving, change),
   noBackend: noBackendWhy(serving, change),
   observing: observingBackends(serving),
   flappers: {
-    known: serving.flappers.known,
+    known,
     offFor: serving.flappers.off,
     rules: serving.policy,
     retries: (backend) => serving.backends.some(({ name, retries }) => name === backend && retries === true),

@@ -1,3 +1,4 @@
+import { EVERYTHING } from '../core/sight.ts';
 import { NoArchive } from './archive-files.ts';
 import { type ArchiveLists, openArchiveLists } from './archive-lists.ts';
 import { contentDisposition, DOWNLOAD_POLICY, type Download, findDownload, sendStream } from './downloads.ts';
@@ -49,13 +50,15 @@ interface Found extends Download {
   isPrivate: boolean;
 }
 
-async function found(c: SiteContext, { archive }: SiteOptions): Promise<Found> {
+async function found(c: SiteContext, { archive, readers, isArchiveKey }: SiteOptions): Promise<Found> {
   const sha256 = c.req.param('sha256') ?? '';
   if (!/^[0-9a-f]{64}$/.test(sha256))
     throw new NotFound('The address must contain a sha256: 64 hexadecimal digits in lower case.');
   const shown = await findDownload(sha256, c.get('everybody'), archive);
   const isPrivate = shown === 'unknown';
-  const file = isPrivate ? await findDownload(sha256, c.get('reader'), archive) : shown;
+  const isSigned = isPrivate && isArchiveKey?.(sha256, c.req.query()) === true;
+  const reader = isSigned ? readers.seenBy(EVERYTHING) : c.get('reader');
+  const file = isPrivate ? await findDownload(sha256, reader, archive) : shown;
   if (file === 'unknown') throw new NotFound('No run refers to a file with this sha256.');
   if (file === 'gone')
     throw new NotFound('This file was removed by retention; the commit in the manifest still names its source.', true);

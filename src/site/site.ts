@@ -2,6 +2,7 @@ import type { HttpBindings } from '@hono/node-server';
 import type { Context, Hono } from 'hono';
 import type { Archive } from '../archive/archive.ts';
 import type { Clock } from '../clock.ts';
+import type { ArchiveQuery } from '../core/archive-key.ts';
 import type { NewEvent } from '../core/event.ts';
 import type { KnownFlapper } from '../core/flapper.ts';
 import type { KnownLimits } from '../core/messages-ledger.ts';
@@ -36,6 +37,8 @@ export interface SiteOptions {
   /** How lists are followed; tests hurry. */
   live?: Pick<LiveOptions, 'pollMs' | 'heartbeatMs' | 'maxReaders'>;
   backends(): Promise<BackendState[]>;
+  /** Whether an address was signed for those who cannot log in, agents of back-ends. */
+  isArchiveKey?(sha256: string, query: ArchiveQuery): boolean;
   /** Absent: nobody can log in; `loginOff` says why, where there is a forge. */
   login?: LoginOptions;
   loginOff?: string;

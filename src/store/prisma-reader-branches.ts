@@ -87,14 +87,11 @@ export async function readBranchState(
   name: string,
   asked?: string,
 ): Promise<BranchState | undefined> {
-  const repository = await prisma.repository.findFirst({
-    where: {
-      key: { notIn: hiddenKeys(sight) },
-      name: { equals: name, mode: 'insensitive' },
-      state: { not: 'removed' },
-    },
-    orderBy: { updatedAt: 'desc' },
-  });
+  // Not Prisma's comparison, for which an underscore is any character.
+  const [repository] = await prisma.$queryRaw<{ key: string; defaultBranch: string | null }[]>`
+    SELECT key, default_branch AS "defaultBranch" FROM repository
+    WHERE lower(name) = lower(${name}) AND key <> ALL(${hiddenKeys(sight)}) AND state <> 'removed'
+    ORDER BY updated_at DESC LIMIT 1`;
   const branch = asked ?? repository?.defaultBranch;
   if (!repository || !branch) return undefined;
   const found = await prisma.run.findMany({

@@ -38,6 +38,7 @@ import { countJobsOf, listBackendNames, listChanges, listRunIds, readLastChange 
 import { serviceReader } from './prisma-reader-service.ts';
 import { readTimeline } from './prisma-reader-timeline.ts';
 import { listMergeWishes } from './prisma-reader-wishes.ts';
+import { listPrivate } from './private-rows.ts';
 import { isSeen, seenAmong } from './sight-sql.ts';
 
 /**
@@ -94,11 +95,7 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock, sight: Si
 }
 
 export const createPrismaReaders = (prisma: PrismaClient, clock: Clock): Readers => ({
-  privates: async () => {
-    const select = { key: true, name: true, installation: true } as const;
-    const rows = await prisma.repository.findMany({ where: { private: true }, select });
-    return rows.map(({ installation, ...repository }) => ({ ...repository, ...(installation && { installation }) }));
-  },
+  privates: () => listPrivate(prisma),
   seenBy: (sight) => createPrismaReader(prisma, clock, sight),
 });
 

@@ -7,6 +7,7 @@ import { grouped } from '../database/group.ts';
 import type { Prisma } from '../generated/prisma/client.ts';
 import { savePress } from './press-rows.ts';
 import { saveTests } from './prisma-tests.ts';
+import { listPrivate } from './private-rows.ts';
 import { jobsInclude, type RunRows, rowsOf, runOf, sourcesInclude } from './run-rows.ts';
 import type { Installation, Repository, Store, StoredMergeRequest } from './store.ts';
 
@@ -65,6 +66,7 @@ export function openStore(client: Client, now: () => Date): Store {
       const rows = await repositoriesNamed(client, [name], { state: { not: 'removed' } });
       return repositoryOf(rows[0] ?? null);
     },
+    privateRepositories: () => listPrivate(client),
     holdPrivate: async (keys) => {
       const where = { key: { in: keys }, private: true };
       return (await client.repository.findFirst({ where, select: { key: true } })) !== null;

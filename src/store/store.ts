@@ -3,6 +3,7 @@ import type { Branch, PullRequest } from '../core/change.ts';
 import type { MergeDecision, MergeRequest } from '../core/merge-request.ts';
 import type { Run } from '../core/model.ts';
 import type { ArchiveUse, OutputFacts, RowAge } from '../core/retention.ts';
+import type { PrivateRepository } from '../core/sight.ts';
 import type { TestReading } from '../core/testlog-kept.ts';
 
 /** PORT. What handlers and effects know: rows as values of `core/`. */
@@ -38,6 +39,7 @@ export interface Knowledge {
   repository(key: string): Promise<Repository | undefined>;
   /** By `owner/name`, whatever its case; one that was renamed away has not the name any more. */
   repositoryByName(name: string): Promise<Repository | undefined>;
+  privateRepositories(): Promise<PrivateRepository[]>;
   /** Whether any of these, by their keys, is known to be private. */
   holdPrivate(repositoryKeys: string[]): Promise<boolean>;
   /** Those of these `owner/name`, as they are spelled here, that a private repository has, or had when it was last seen. */

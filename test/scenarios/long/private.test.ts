@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { after, before, describe, test } from 'node:test';
+import { inspect } from 'node:util';
 import { isArchiveKey } from '../../../src/core/archive-key.ts';
 import { keyringOf } from '../../../src/core/secret-box.ts';
 import { StandInAzure } from '../../standins/azure/index.ts';
 import { playAgents } from '../../standins/azure/play.ts';
 import { until } from '../../support/until.ts';
+import { formOf, Visitor } from '../../support/visitor.ts';
 import { REPO, script, startWorld, type World } from '../../support/world.ts';
 
 /**
- * Private repositories are tested, and what is told of public ones does not tell of them. The site shows their runs to
- * nobody who is not logged in, so these stories look into the database, and at what is posted on GitHub.
+ * Private repositories are tested and shown to those who may read them, and what is told of public ones does not tell of
+ * them. Most stories look into the database, where all is to be seen, and at what is posted on GitHub.
  */
 
 const PATIENCE = 90_000;
@@ -30,7 +33,7 @@ async function ended(world: World, sha: string, number = 1) {
     const runs = await find();
     return runs.length >= number && runs[0]?.state === 'finished';
   }, PATIENCE).catch(async (cause) => {
-    throw new Error(`the runs of ${sha} are ${JSON.stringify(await find())}`, { cause });
+    throw new Error(`the runs of ${sha} are ${inspect(await find())}`, { cause });
   });
   const run = (await find())[0]!;
   return { ...run, of: run.sources.map(({ repository }) => repository).sort() };
@@ -80,6 +83,13 @@ describe('a stack of public and private repositories', { timeout: 400_000 }, () 
   });
   after(() => world.stop());
 
+  async function loggedIn(login: string): Promise<Visitor> {
+    const visitor = new Visitor(world.rcb.publicUrl);
+    world.github.signIn(login);
+    await visitor.open('/login?return=/runs');
+    return visitor;
+  }
+
   /** A head that moved just now would leave it unclear which one is meant. */
   const aged = async (headSha: string) => {
     const heads = [{ sha: headSha, seenAt: '2026-01-01T00:00:00Z' }];
@@ -110,6 +120,29 @@ describe('a stack of public and private repositories', { timeout: 400_000 }, () 
         'GitHub refuses whoever has no token',
       );
     }
+  });
+
+  test('its pages are for those who may read all that it was tested with, and for as long as they may', async () => {
+    const { github } = world;
+    const pull = await open(SECRET, 'looked-at');
+    const run = await ended(world, pull.headSha);
+    const paths = [`/runs/${run.id}`, `/api/runs/${run.id}`, `/archive/${run.sources[0]!.archiveSha256}`];
+    const answers = async (visitor: Visitor) =>
+      (await Promise.all(paths.map((path) => visitor.open(path)))).map(({ status }) => status);
+    github.setPermission(SECRET, 'crew', 'write');
+    assert.deepEqual(await answers(new Visitor(world.rcb.publicUrl)), [404, 404, 404]);
+    assert.deepEqual(await answers(await loggedIn('passer-by')), [404, 404, 404]);
+    const crew = await loggedIn('crew');
+    assert.deepEqual(await answers(crew), [200, 200, 200]);
+    assert.match((await crew.open('/runs')).text, /looked-at/);
+    const page = await crew.open(`/runs/${run.id}`);
+    const pressed = await crew.submit(page, formOf(page, 'Re-test'));
+    assert.match(pressed.text, /pressed Re-test/);
+    const again = await ended(world, pull.headSha, 2);
+    assert.deepEqual([again.trigger, again.verdict], ['button', 'passed']);
+    await world.quiet(PATIENCE);
+    github.setPermission(SECRET, 'crew', 'none');
+    assert.deepEqual(await answers(await loggedIn('crew')), [404, 404, 404]);
   });
 
   test('a push to the public one is tested without the private ones, and tells nothing of them', async () => {
@@ -304,6 +337,12 @@ describe('back-ends of others', { timeout: 240_000 }, () => {
     const at = (days: number) => new Date(Date.now() + days * 24 * 3_600_000);
     assert.ok(isArchiveKey(sha256, { until: end, key }, ring, at(6)));
     assert.ok(!isArchiveKey(sha256, { until: end, key }, ring, at(8)));
+    const given = await fetch(url);
+    assert.deepEqual([given.status, given.headers.get('cache-control')], [200, 'private, no-cache']);
+    const bytes = Buffer.from(await given.arrayBuffer());
+    assert.equal(createHash('sha256').update(bytes).digest('hex'), sha256);
+    for (const query of ['', `?until=${end}`, `?until=${Number(end) + 1}&key=${key}`, `?until=${end}&key=${key}x`])
+      assert.equal((await fetch(`${url.origin}${url.pathname}${query}`)).status, 404, query);
   });
 
   test('what is public has the address that it always had', async () => {
