@@ -1,5 +1,10 @@
 /** What the service page says. Plain text. */
 export const serviceMessages = {
+  well: 'all is well',
+  wrong: 'something is wrong',
+  parked: (rows: number) => `${rows === 1 ? '1 thing was' : `${rows} things were`} given up`,
+  seeParked: 'What, and how to try again',
+
   backendsNote: (builds: number) => `the last 24 hours, of at most the newest ${builds} builds`,
   waited: 'Waited, half · most',
   waitedMeans: (builds: number) =>

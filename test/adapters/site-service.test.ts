@@ -71,6 +71,18 @@ describe('the service page', () => {
     assert.doesNotMatch(await world.text('/service'), /<script>alert/);
   });
 
+  test('what was given up is not well, however healthy the bot is', async () => {
+    const page = async (parked: number, ok = true) => {
+      const reader = memoryReader([]);
+      const counts = async () => ({ events: { parked, pending: 7 }, effects: {} });
+      return siteOf({ ...reader, counts }, { health: async () => ({ ok, checks: {} }) }).text('/service');
+    };
+    assert.match(await page(0), /all is well/);
+    assert.match(await page(3), /3 things were given up.*href="\/ledger#parked"/s);
+    assert.doesNotMatch(await page(3), /all is well/);
+    assert.match(await page(3, false), /something is wrong/);
+  });
+
   test('where nothing happened yet it says so', async () => {
     const { text } = siteOf(memoryReader([]));
     const page = await text('/service');

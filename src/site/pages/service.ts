@@ -56,13 +56,20 @@ export interface ServiceView {
   retention?: RetentionStand;
 }
 
+/** What was given up waits for a person: then not all is well, however healthy the bot is. */
+function verdict({ health, counts }: ServiceView): Html {
+  const parked = (counts.events['parked'] ?? 0) + (counts.effects['parked'] ?? 0);
+  if (!health.ok || parked === 0) return sign(health.ok, serviceMessages.well, serviceMessages.wrong, true);
+  return fragment`${sign(false, '', serviceMessages.parked(parked), true)} <a href="/ledger#parked">${serviceMessages.seeParked}</a>`;
+}
+
 /** How the bot itself is, and whom it serves. */
 export function servicePage(context: PageContext, view: ServiceView): Html {
   const checks = Object.entries(view.health.checks);
   return page(context, {
     title: 'Service',
     section: 'service',
-    body: fragment`<div class="page-head"><h1>Service</h1><div class="verdict-line">${sign(view.health.ok, 'all is well', 'something is wrong', true)}</div></div>
+    body: fragment`<div class="page-head"><h1>Service</h1><div class="verdict-line">${verdict(view)}</div></div>
 ${waitingNotice(view)}
 ${context.account?.kind === 'off' ? fragment`<p class="quiet">${loginMessages.off(context.account.why)}</p>` : ''}
 ${section(
