@@ -19,6 +19,10 @@ export const runPageMessages = {
   pinText: 'What that file says:',
   archivesFor:
     'Whoever has the address of an archive can download it, a CI agent too: it is made of the archive’s sha256.',
+  archivesOfPrivate:
+    'An archive is given to those who may see this run, and for a week to the CI agents that were sent for it.',
+  private: 'private',
+  privateMeaning: 'Shown to those who may read, at GitHub, every repository that it was tested with',
   reproduce: 'Make the source trees by hand',
   reproduceWhere: 'In an empty directory:',
 

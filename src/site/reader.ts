@@ -26,6 +26,8 @@ export interface Reader extends ButtonReader, RunsReader, TestsReader, LogRows, 
   /** Whole runs, for the JSON list: a fixed number of queries per page, not one set per run. */
   listRunDetails(filter: RunFilter, page: Page): Promise<Listed<RunDetails>>;
   run(id: string): Promise<RunDetails | undefined>;
+  /** Of a run that is there: whether it is not hidden. */
+  maySee(runId: string): Promise<boolean>;
   /** Earlier and later runs of the same change subject, newest first, without the run itself. */
   runsOfSubject(subject: string, limit: number): Promise<RunRow[]>;
   /** What was told of a run, and of its change between the run before it and the run after it: the newest `limit`, oldest

@@ -114,7 +114,8 @@ function addRun(site: Site, { archive, knownFlappers }: SiteOptions, show: Show)
     const reader = c.get('reader');
     const run = await reader.run(rowId(c.req.param('id')));
     if (!run) throw new NotFound(`There is no run ${c.req.param('id')}, or it was removed.`);
-    const [others, wishes, timeline, failed, pressing, medians, beside] = await Promise.all([
+    const [isForEverybody, others, wishes, timeline, failed, pressing, medians, beside] = await Promise.all([
+      c.get('everybody').maySee(run.id),
       reader.runsOfSubject(run.subject, IN_BOX),
       run.kind === 'pull-request' ? reader.mergeWishes(run.subject, IN_BOX) : [],
       reader.timeline(run, TIMELINE_ROWS),
@@ -125,7 +126,7 @@ function addRun(site: Site, { archive, knownFlappers }: SiteOptions, show: Show)
     ]);
     const known = await knownFor(sightIn(c), { reader, knownFlappers }, { runId: run.id });
     const failures = await failuresView(run, failed, known, archive);
-    const view = { run, others, wishes, timeline, failures, pressing, medians, beside };
+    const view = { run, isPrivate: !isForEverybody, others, wishes, timeline, failures, pressing, medians, beside };
     return respond(c, runPage(show(c), view));
   });
 }

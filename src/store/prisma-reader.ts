@@ -52,6 +52,7 @@ export function createPrismaReader(prisma: PrismaClient, clock: Clock, sight: Si
     listRuns: (filter, page) => listRuns(prisma, sight, filter, page),
     listRunDetails: (filter, page) => listRunDetails(prisma, sight, filter, page),
     run: (id) => readRun(prisma, sight, id),
+    maySee: (runId) => isSeen(prisma, sight, runId),
     runsOfSubject: (subject, limit) => runsOfSubject(prisma, sight, subject, limit),
     timeline: (run, limit) => readTimeline(prisma, run, limit),
     pressing: (runId, most) => readPressing(prisma, sight, runId, most),

@@ -152,6 +152,7 @@ export function memoryReader(runs: RunDetails[], facts: FactDetails[] = [], wish
     listRuns,
     listRunDetails: listRuns,
     run: async (id) => runs.find((run) => run.id === id),
+    maySee: async () => true,
     runsOfSubject: async (subject) => runs.filter((run) => run.subject === subject),
     timeline: async ({ id, subject }, limit) => ({
       rows: facts

@@ -191,7 +191,8 @@ describe('a private repository beside a public one', () => {
     const answers = await crawl(reading);
     for (const path of TELLING) assert.match(answers.get(path)!, /canary/, path);
     for (const path of canary.addresses) assert.match(await answerOf(reading, path), /^200 .*canary/s, path);
-    assert.match(await answerOf(reading, '/runs/canary-mixed'), /^200 /);
+    assert.match(await answerOf(reading, '/runs/canary-mixed'), /^200 .*>private</s);
+    assert.doesNotMatch(await answerOf(reading, '/runs/openair-pull'), />private</);
   });
 
   test('what is for some is kept by nobody between; what is for everybody, by everybody', async (t) => {

@@ -9,7 +9,7 @@ import type { RunDetails, SourceRow } from '../reader.ts';
 import { insideLink } from './artifacts.ts';
 
 /** Which commits a run tests, why these, and how to have them. */
-export function manifestSection(context: PageContext, run: RunDetails): Html {
+export function manifestSection(context: PageContext, run: RunDetails, isPrivate: boolean): Html {
   if (run.sources.length === 0) return fragment``;
   const { forge } = context;
   const trees = run.manifest?.trees ?? [];
@@ -21,7 +21,7 @@ ${table(
 )}
 ${partnerList(forge, run)}
 ${noteList(run.manifest?.notes ?? [])}
-${run.sources.some(({ archive }) => archive && !archive.removedAt) ? fragment`<p class="quiet small">${runPageMessages.archivesFor}</p>` : ''}
+${run.sources.some(({ archive }) => archive && !archive.removedAt) ? fragment`<p class="quiet small">${isPrivate ? runPageMessages.archivesOfPrivate : runPageMessages.archivesFor}</p>` : ''}
 ${reproduction(forge, run)}</section>`;
 }
 

@@ -18,12 +18,16 @@ import { apiRunPath, runPath, shortRef, withQuery } from '../links.ts';
 import type { LinkedRun, RunDetails, Timeline } from '../reader.ts';
 import type { NeighbourRun, Neighbours } from '../reader-run.ts';
 import { pinFile } from './manifest.ts';
+import type { RunView } from './run.ts';
 import { changeLine } from './runs.ts';
 
 /** What a run is of, how it stands, what asked for it, and the runs beside it. */
-export function runHead(context: PageContext, run: RunDetails, timeline: Timeline, beside: Neighbours): Html {
+export function runHead(
+  context: PageContext,
+  { run, isPrivate, timeline, beside }: Pick<RunView, 'run' | 'isPrivate' | 'timeline' | 'beside'>,
+): Html {
   return fragment`<div class="page-head">
-<p class="crumbs"><a href="/runs">Runs</a> / <a href="${withQuery('/runs', { repository: run.repository })}">${run.repository}</a></p>
+<p class="crumbs"><a href="/runs">Runs</a> / <a href="${withQuery('/runs', { repository: run.repository })}">${run.repository}</a>${isPrivate ? fragment` <span class="tag" title="${runPageMessages.privateMeaning}">${runPageMessages.private}</span>` : ''}</p>
 <h1>${foreign(run.title || '(no title)')}</h1>
 <div class="verdict-line">${badge(stateOf(run), { size: 'large' })}<div class="meta">${changeLine(context, run)}</div></div>
 ${whyLine(run.why, stateOf(run))}

@@ -32,6 +32,8 @@ export { artifactList } from './artifacts.ts';
 /** `others`: runs of the same change, this one among them. */
 export interface RunView {
   run: RunDetails;
+  /** Not for everybody. */
+  isPrivate: boolean;
   others: RunRow[];
   wishes: MergeWishRow[];
   timeline: Timeline;
@@ -43,7 +45,7 @@ export interface RunView {
 
 /** Everything about one run. While it is unfinished the page refreshes itself. */
 export function runPage(context: PageContext, view: RunView): Html {
-  const { run, others, wishes, timeline, failures, pressing, beside, medians } = view;
+  const { run, others, wishes, timeline, failures, pressing, medians } = view;
   const isFinished = run.state === 'finished' && !isAnswerDue(pressing);
   return page(context, {
     title: `${stateOf(run)}: ${run.title || shortRef(run.ref)} · ${run.repository}`,
@@ -51,7 +53,7 @@ export function runPage(context: PageContext, view: RunView): Html {
     description: runPreview(run),
     refresh: isFinished ? undefined : 5,
     body: fragment`<article id="run"${isFinished ? '' : LIVE}>
-${runHead(context, run, timeline, beside)}
+${runHead(context, view)}
 ${buttonsSection(context, run, pressing)}
 ${failures ? failuresSection(context, run, failures) : ''}
 ${run.builds.length > 1 && !isFinished ? wholeProgress(context, run, medians) : ''}
@@ -59,7 +61,7 @@ ${run.builds.length === 0 ? noBuilds(context, run) : run.builds.map((build) => b
 ${artifactsSection(run)}
 ${flappedSection(run)}
 ${wishesSection(context, run, wishes)}
-${manifestSection(context, run)}
+${manifestSection(context, run, view.isPrivate)}
 ${checksSection(context, run)}
 ${timelineSection(run, timeline)}
 </article>
