@@ -149,7 +149,7 @@ backends:
   - { name: azure, kind: azure, url: "${azureUrl}", project: raku, pipeline: 7, secrets: none, credentialHosts: ["localhost:*"] }
   - ${obsBackend}
 poll: { azure: 1, obs: 1 }
-limits: { writeSpacing: 0 }
+limits: { writeSpacing: 0, catchUpRunsPerMinute: 60 }
 `;
 
 const WISHES: WantedPorts = { site: 3000, github: 3001, play: 3002 };

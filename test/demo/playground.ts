@@ -1,5 +1,5 @@
 import type { OpenedPull, StandInGitHub } from '../standins/github/index.ts';
-import { type ChangeKind, changedFiles, ROCKET, rocketFiles } from './rocket.ts';
+import { type ChangeKind, changedFiles, PAYLOAD, payloadFiles, ROCKET, rocketFiles } from './rocket.ts';
 
 /** What people can do in the demo, and what GitHub then shows them. The story and the play page speak to this. */
 
@@ -38,10 +38,12 @@ export class Playground {
     this.github = github;
   }
 
-  /** The repository, and who may write to it. */
+  /** The repositories, and who may write to them. */
   async prepare(writers: string[]): Promise<void> {
     await this.github.createRepository(ROCKET, { files: rocketFiles() });
-    for (const login of [YOU, ...writers]) this.github.setPermission(ROCKET, login, 'write');
+    await this.github.createRepository(PAYLOAD, { private: true, files: payloadFiles(1_000) });
+    for (const repository of [ROCKET, PAYLOAD])
+      for (const login of [YOU, ...writers]) this.github.setPermission(repository, login, 'write');
   }
 
   /** Install the app, when there is somebody to hear of it. */
@@ -64,6 +66,13 @@ export class Playground {
     this.#kinds.set(pull.headSha, isFork ? 'passing' : kind);
     this.#pulls.unshift(pull);
     return pull;
+  }
+
+  /** In the private repository, where nobody but the crew may read. */
+  openPrivately(title: string, author: string): Promise<OpenedPull> {
+    const head = branchName(title, ++this.#serial);
+    const files = payloadFiles(1_000 + this.#serial);
+    return this.github.openPullRequest({ repo: PAYLOAD, headRepo: PAYLOAD, head, title, author, files });
   }
 
   /** What a commit does to the tests. */
@@ -109,8 +118,8 @@ export class Playground {
   }
 
   /** What GitHub shows at a commit: of each name the newest. */
-  checks(sha: string): ShownCheck[] {
-    const newest = new Map(this.github.checkRuns(ROCKET, sha).map((check) => [check.name, check]));
+  checks(sha: string, repository = ROCKET): ShownCheck[] {
+    const newest = new Map(this.github.checkRuns(repository, sha).map((check) => [check.name, check]));
     return [...newest.values()].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
   }
 

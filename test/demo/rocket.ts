@@ -4,6 +4,25 @@ import type { NewRepository } from '../standins/github/actions/repositories.ts';
 
 export const ROCKET = 'acme/rocket';
 
+/** What it carries is nobody's business but the crew's: a private repository, whose runs are shown to those who may read it. */
+export const PAYLOAD = 'acme/payload';
+
+export const payloadFiles = (kilograms: number): Files => ({
+  'README.md': '# Payload\n\nWhat the rocket carries. `ci/run` weighs it.\n',
+  'src/mass.txt': `${kilograms}\n`,
+  'ci/run': {
+    content: `#!/bin/sh
+cd "$(dirname "$0")/.." || exit 2
+mass=$(cat src/mass.txt)
+echo "1..1"
+[ "$mass" -le 1200 ] && echo "ok 1 - the payload weighs $mass kg" && exit
+echo "not ok 1 - $mass kg are too heavy"
+exit 1
+`,
+    mode: '100755',
+  },
+});
+
 /** What a commit of the demo does to the project's tests. */
 export const changeKinds = ['passing', 'failing', 'slow', 'nothing'] as const;
 export type ChangeKind = (typeof changeKinds)[number];

@@ -1,6 +1,6 @@
 import { until } from '../support/until.ts';
 import type { Playground, ShownCheck } from './playground.ts';
-import { SLOW_SECONDS } from './rocket.ts';
+import { PAYLOAD, SLOW_SECONDS } from './rocket.ts';
 
 /** The short story that the demo begins with: what passes, what fails, and what a push does to a running test. */
 
@@ -17,6 +17,7 @@ export async function playStory(options: StoryOptions): Promise<void> {
   await tellOfPassing(options);
   await tellOfFailing(options);
   await tellOfSuperseding(options);
+  await tellOfPrivate(options);
 }
 
 async function tellOfPassing({ playground, say, sinceStart }: StoryOptions): Promise<void> {
@@ -42,12 +43,19 @@ async function tellOfSuperseding({ playground, say }: StoryOptions): Promise<voi
   say(ending(await completed(playground, next, 'rcb')));
 }
 
+async function tellOfPrivate({ playground, say }: StoryOptions): Promise<void> {
+  const pull = await playground.openPrivately('Take a second telescope along', 'grace');
+  say(`grace opens pull request #${pull.number} in ${PAYLOAD}, a private repository …`);
+  say(ending(await completed(playground, pull.headSha, 'rcb', PAYLOAD)));
+  say('  The site shows it to those who may read that repository: log in as grace, or as yourself.');
+}
+
 const PATIENCE_MS = 60_000;
 
 const isRunningJob = (check: ShownCheck): boolean => check.name !== 'rcb' && check.status === 'in_progress';
 
-async function completed(playground: Playground, sha: string, name: string): Promise<ShownCheck> {
-  const find = () => playground.checks(sha).find((check) => check.name === name);
+async function completed(playground: Playground, sha: string, name: string, repository?: string): Promise<ShownCheck> {
+  const find = () => playground.checks(sha, repository).find((check) => check.name === name);
   await until(() => find()?.status === 'completed', PATIENCE_MS);
   return find()!;
 }
