@@ -5,8 +5,9 @@ import type { OtherFailure, Unreadable } from '../core/testlog-files.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import type { RunRow } from '../site/reader.ts';
 import type { FailedTest, FailureDetails, OtherTrouble, RunFailures } from '../site/reader-tests.ts';
+import { andAll } from './conditions.ts';
 import { seenAmong } from './sight-sql.ts';
-import { andAll, seenReadings } from './sight-sql-tests.ts';
+import { seenReadings } from './sight-sql-tests.ts';
 
 /**
  * What failed in a run that may be seen, and how the same files did before: of the same change, and where it would be

@@ -12,7 +12,8 @@ import type {
   TestFileRecord,
   WeekCounts,
 } from '../site/reader-tests.ts';
-import { andAll, hiddenPasses, seenFailures, seenPlaces, seenSubjects, whereAll } from './sight-sql-tests.ts';
+import { andAll, whereAll } from './conditions.ts';
+import { hiddenPasses, seenFailures, seenPlaces, seenSubjects } from './sight-sql-tests.ts';
 
 /** The record of test files, from the sums that `saveTests` keeps: a page costs what it shows. */
 

@@ -1,8 +1,8 @@
 import type { KnownFlapper } from '../core/flapper.ts';
 import type { Sight } from '../core/sight.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
+import { whereAll } from './conditions.ts';
 import { andSeenRuns, seenRuns } from './sight-sql.ts';
-import { whereAll } from './sight-sql-tests.ts';
 
 /** Runs that are looked through, newest first, and entries that are told of them. */
 const MOST_RUNS = 2_000;

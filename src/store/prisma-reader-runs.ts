@@ -2,6 +2,7 @@ import type { Sight } from '../core/sight.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
 import type { Page, RunFilter } from '../site/reader.ts';
 import type { RunChange } from '../site/reader-runs.ts';
+import { whereAll } from './conditions.ts';
 import { seenRuns } from './sight-sql.ts';
 
 /**
@@ -15,9 +16,6 @@ export async function listRunIds(prisma: PrismaClient, sight: Sight, filter: Run
     SELECT run.id FROM run ${where} ORDER BY run.id DESC LIMIT ${page.limit}`;
   return rows.map(({ id }) => id);
 }
-
-const whereAll = (conditions: Prisma.Sql[]): Prisma.Sql =>
-  conditions.length > 0 ? Prisma.sql`WHERE ${Prisma.join(conditions, ' AND ')}` : Prisma.empty;
 
 function conditionsOf(filter: RunFilter): Prisma.Sql[] {
   const { repository, number, sha, state, verdict, ref, author, backend, text } = filter;

@@ -1,5 +1,6 @@
 import { hiddenKeys, type Sight, seesAll } from '../core/sight.ts';
 import { Prisma } from '../generated/prisma/client.ts';
+import { andAll } from './conditions.ts';
 
 /**
  * What is hidden from somebody of the record of tests, as conditions; as in `sight-sql.ts` there are none where nothing
@@ -52,10 +53,3 @@ export const hiddenPasses = (sight: Sight, fileId: number): Prisma.Sql | undefin
 
 const ofHidden = (sight: Sight): Prisma.Sql =>
   Prisma.sql`repository_of(reading.subject) = ANY(${hiddenKeys(sight)}::text[])`;
-
-/** Further conditions. */
-export const andAll = (conditions: readonly Prisma.Sql[]): Prisma.Sql =>
-  conditions.length > 0 ? Prisma.sql`AND ${Prisma.join([...conditions], ' AND ')}` : Prisma.empty;
-
-export const whereAll = (conditions: readonly Prisma.Sql[]): Prisma.Sql =>
-  conditions.length > 0 ? Prisma.sql`WHERE ${Prisma.join([...conditions], ' AND ')}` : Prisma.empty;

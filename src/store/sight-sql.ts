@@ -1,5 +1,6 @@
 import { hiddenKeys, type Sight, seesAll } from '../core/sight.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
+import { andAll } from './conditions.ts';
 
 /** What is hidden from somebody, as conditions. Where nothing is hidden there are none, and queries cost what they did. */
 
@@ -13,8 +14,7 @@ export function seenRuns(sight: Sight): Prisma.Sql[] {
   ];
 }
 
-export const andSeenRuns = (sight: Sight): Prisma.Sql =>
-  seesAll(sight) ? Prisma.empty : Prisma.sql`AND ${seenRuns(sight)[0]!}`;
+export const andSeenRuns = (sight: Sight): Prisma.Sql => andAll(seenRuns(sight));
 
 /** Which of these runs are seen. Not by Prisma's `none`, which gathers every hidden run of the house to ask about one. */
 export async function seenAmong(prisma: PrismaClient, sight: Sight, ids: readonly string[]): Promise<Set<string>> {

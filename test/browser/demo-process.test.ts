@@ -24,10 +24,10 @@ const FOREIGN = {
 };
 
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  test(`the demo says where everything is, and ${signal} leaves nothing of it`, { timeout: 60_000 }, async (t) => {
+  test(`the demo says where everything is, and ${signal} leaves nothing of it`, { timeout: 240_000 }, async (t) => {
     const demo = startProcess();
     t.after(() => demo.child.kill('SIGKILL'));
-    await until(() => demo.output().includes('Ready after') || demo.hasEnded(), 20_000);
+    await until(() => demo.output().includes('Ready after') || demo.hasEnded(), 60_000);
     const site = demo.find(/site +(http\S+)/);
     const play = demo.find(/Play page +(http\S+)/);
     const directory = dirname(dirname(demo.find(/log +(\/\S+)/)));
@@ -35,12 +35,12 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 
     const body = new URLSearchParams({ title: 'Runs at the end', kind: 'slow' });
     assert.equal((await fetch(new URL('/open', play), { method: 'POST', body })).status, 200);
-    await until(async () => (await runningJobs(site)) > 0, 20_000);
+    await until(async () => (await runningJobs(site)) > 0, 60_000);
     assert.ok(processesOf(directory).length >= 2, 'the build and its supervisor run');
     // As npm and a terminal do: the same signal twice.
     demo.child.kill(signal);
     demo.child.kill(signal);
-    await until(() => demo.hasEnded(), 20_000);
+    await until(() => demo.hasEnded(), 60_000);
     assert.equal(demo.child.exitCode, 0, demo.output());
     assert.match(demo.output(), /Everything has stopped/);
     assert.deepEqual(processesOf(directory), []);
