@@ -59,6 +59,16 @@ export function checkContent(run: Run, check: Check, publicUrl: string, tail: st
   };
 }
 
+/** How it ended, and where more is told: all that everybody may read of a run that private repositories took part in. */
+export function withoutDetails({ text: _, ...content }: CheckContent): CheckContent {
+  const { status, conclusion, detailsUrl } = content;
+  return {
+    ...content,
+    title: messages.withoutDetails(conclusion ?? status),
+    summary: messages.whyWithoutDetails(detailsUrl),
+  };
+}
+
 /** A run whose failed jobs run again has a new check of the same name: GitHub never reopens a completed one. */
 function runCheckId(run: Run, check: Check): string {
   const attempts = run.builds.flatMap(({ jobs, earlierAttempts }) =>

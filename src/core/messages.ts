@@ -25,6 +25,12 @@ export const messages = {
   cancelled: (why?: string) => (why ? `Cancelled: ${why}` : 'Cancelled'),
   superseded: (sha: string) => `Superseded by ${shortSha(sha)}`,
   nothingToRun: 'Nothing to run',
+  /** `ended`: GitHub's word. */
+  withoutDetails: (ended: string) => `${ended.replaceAll('_', ' ')}: not for everybody`,
+  /** Markdown. */
+  whyWithoutDetails: (page: string) =>
+    'This run began while the repository was private, with repositories that still are. What there is to say of it is on ' +
+    `[its page](${page}), for those who may read all of them. \`{re-test}\` tests what is public now.`,
 
   supersededWhy: (sha: string) => `a newer commit, ${shortSha(sha)}, took its place`,
   baseChanged: (from: string, to: string) => `its base was changed from ${from} to ${to}`,

@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { type CheckContent, checkContent, jobsOf } from '../core/check.ts';
+import { type CheckContent, checkContent, jobsOf, withoutDetails } from '../core/check.ts';
 import type { EffectOf } from '../core/effect.ts';
 import type { Check, Run } from '../core/model.ts';
 import { ForgeError } from '../forge/forge.ts';
 import { done, type Performed, type World } from './effect.ts';
+import { untoldNames } from './stack.ts';
 
 const TAIL_LINES = 40;
 
@@ -16,7 +17,8 @@ export async function reportCheck(
   const run = await world.store.run(effect.runId);
   const check = run?.checks.find((each) => each.id === effect.checkId);
   if (!run || !check) return done;
-  const content = checkContent(run, check, world.publicUrl, await logTail(run, check, world));
+  const whole = checkContent(run, check, world.publicUrl, await logTail(run, check, world));
+  const content = (await mayTell(run, world)) ? whole : withoutDetails(whole);
   const reported = digestOf(content);
   if (check.reported === reported) return done;
   try {
@@ -35,6 +37,15 @@ export async function reportCheck(
     }
     throw error;
   }
+}
+
+/** It may have begun while the repository was private, with others that still are. */
+async function mayTell({ repository, sources, manifest }: Run, world: World): Promise<boolean> {
+  const names = [
+    ...sources.map((source) => source.repository.name),
+    ...(manifest?.trees ?? []).map((tree) => tree.repository),
+  ];
+  return (await untoldNames(repository, names, world)).length === 0;
 }
 
 const digestOf = (content: CheckContent): string => createHash('sha256').update(JSON.stringify(content)).digest('hex');
