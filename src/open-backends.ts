@@ -197,5 +197,6 @@ export const servingBackends = (config: Pick<Config, 'backends'>, opened: Map<st
     const backend = opened.get(name);
     const observes = backend?.findObserved !== undefined;
     const retries = !observes && backend?.ensureRetried !== undefined;
-    return { name, kind, repositories, branches, private: seesPrivate, observes, retries };
+    const isTrusted = seesPrivate ?? backend?.keepsApart === true;
+    return { name, kind, repositories, branches, private: isTrusted, observes, retries };
   });

@@ -38,6 +38,9 @@ export interface Backend {
    *  good enough; when newer ones are there already, nothing is done. Absent: the backend can only start anew. */
   ensureRetried?(externalId: string, after: JobRef[], signal: AbortSignal): Promise<void>;
 
+  /** What a build is given no other build can read: private code may go there without a word of the operator. */
+  readonly keepsApart?: boolean;
+
   /** Builds of this change that others have started, the best first. Only of a backend that starts none itself. */
   findObserved?(wanted: WantedBuild, signal: AbortSignal): Promise<StartedBuild[]>;
 

@@ -116,8 +116,8 @@ interface Serves {
   repositories?: string[];
   /** Globs; absent: all. Of a pull request its base branch counts. */
   branches?: string[];
-  /** It may see code of private repositories. */
-  private: boolean;
+  /** It may see code of private repositories; absent: where no other build can read it. */
+  private?: boolean;
 }
 
 export interface LocalBackendConfig extends Serves {

@@ -87,7 +87,7 @@ const serves = {
   branches: globs.optional(),
 };
 
-/** Whether it may see private code: this machine holds it anyway, others do not. */
+/** Whether it may see private code; where it is not said, the back-end that was opened says it (open-backends.ts). */
 const seesPrivate = z.boolean({ error: 'true or false' });
 
 const command = z
@@ -98,7 +98,7 @@ const command = z
 const localBackend = z.strictObject({
   ...serves,
   kind: z.literal('local'),
-  private: seesPrivate.default(true),
+  private: seesPrivate.optional(),
   command: command.optional(),
   slots: wholeNumber(1, 256).default(2),
   timeout: deadline.prefault(3600),
@@ -115,7 +115,7 @@ const localBackend = z.strictObject({
 const azureBackend = z.strictObject({
   ...serves,
   kind: z.literal('azure'),
-  private: seesPrivate.default(false),
+  private: seesPrivate.optional(),
   url,
   project: text('the name of an Azure DevOps project', /^[^\p{Cc}/\\]+$/u),
   pipeline: wholeNumber(1, 2 ** 31 - 1),
@@ -138,7 +138,7 @@ const azureBackend = z.strictObject({
 const obsBackend = z.strictObject({
   ...serves,
   kind: z.literal('obs'),
-  private: seesPrivate.default(false),
+  private: seesPrivate.optional(),
   url,
   project: text('the name of an OBS project like home:rcb', /^[A-Za-z0-9][\w.+-]*(?::[A-Za-z0-9][\w.+-]*)*$/),
   mode: word(['project-per-run', 'standing']).default('project-per-run'),

@@ -158,6 +158,13 @@ describe('the local backend and its sandboxes', () => {
       }
     }));
 
+  test('builds are kept apart but in a plain process group', () =>
+    withBench(async (bench) => {
+      const { trusted } = await isolate({ sandbox: 'auto', network: 'on', hidden: [] });
+      assert.equal((await bench.open({ sandbox: 'plain' })).keepsApart, false);
+      assert.equal((await bench.open({ sandbox: 'auto' })).keepsApart, trusted.isolation !== 'plain');
+    }));
+
   test('the note says what isolates, for the Service page', () =>
     withBench(async (bench) => {
       const { note } = await isolate({ sandbox: 'auto', network: 'on', hidden: [] });

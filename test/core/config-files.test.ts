@@ -83,9 +83,12 @@ test('what rcb.example.yaml shows as a default is one', () => {
   );
   const rule = fileSchema.parse({ policy: [{ branches: ['*'] }] }).policy[0];
   assert.deepEqual({ ...policy.at(-1), optional: [] }, rule);
-  const { command, artifacts, repositories, branches, ...rest } = backends[0] as unknown as Record<string, unknown>;
-  assert.deepEqual({ ...rest, artifacts: [] }, defaults.backends[0]);
+  const { command, artifacts, repositories, branches, ...local } = backends[0] as unknown as Record<string, unknown>;
   assert.ok(command && artifacts && repositories && branches);
+  // What it is by default hangs on the machine.
+  const { private: seesPrivate, ...rest } = local;
+  assert.equal(seesPrivate, true);
+  assert.deepEqual({ ...rest, artifacts: [] }, defaults.backends[0]);
 });
 
 test('app.yml asks for the permissions and events that the bot uses, and no more', () => {

@@ -4,6 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import type { Backend } from '../../src/backends/backend.ts';
 import type { Config } from '../../src/config/config.ts';
 import { diskFiles, type Files } from '../../src/config/files.ts';
 import { loadConfig } from '../../src/config/load.ts';
@@ -42,7 +43,6 @@ test('nothing at all means Raku’s stack, one local backend and the defaults', 
       {
         name: 'local',
         kind: 'local',
-        private: true,
         slots: 2,
         timeout: 3_600_000,
         silence: 600_000,
@@ -112,7 +112,6 @@ test('DESIGN’s backends are read, each with its own keys', () => {
     {
       name: 'local',
       kind: 'local',
-      private: true,
       command: 'ci/run',
       slots: 3,
       timeout: 7_200_000,
@@ -128,7 +127,6 @@ test('DESIGN’s backends are read, each with its own keys', () => {
     {
       name: 'azure',
       kind: 'azure',
-      private: false,
       url: 'https://dev.azure.com/ORG',
       project: 'raku',
       pipeline: 7,
@@ -143,7 +141,6 @@ test('DESIGN’s backends are read, each with its own keys', () => {
     {
       name: 'obs',
       kind: 'obs',
-      private: false,
       url: 'https://api.opensuse.org',
       project: 'home:rcb',
       mode: 'project-per-run',
@@ -280,11 +277,14 @@ backends:
   - { name: ours, kind: azure, url: "https://dev.azure.com/ORG", project: ours, pipeline: 8, private: true }
   - { name: obs, kind: obs, url: "https://api.opensuse.org", project: "home:rcb", template: obs/ }`;
   const { backends } = configOf({}, { 'rcb.yaml': yaml });
-  const serving = { backends: servingBackends({ backends }, new Map()) };
+  const opened = new Map([['here', { keepsApart: true } as Backend]]);
+  const serving = { backends: servingBackends({ backends }, opened) };
   const change = { repository: 'Raku/nqp', branch: 'Main', isPrivate: false };
   assert.deepEqual(backendsFor(serving, change), ['here', 'shy', 'azure', 'ours', 'obs']);
   assert.deepEqual(backendsFor(serving, { ...change, isPrivate: true }), ['here', 'ours']);
   assert.deepEqual(backendsFor(serving, { ...change, branch: 'main', isPrivate: true }), ['ours']);
+  const plain = { backends: servingBackends({ backends }, new Map([['here', { keepsApart: false } as Backend]])) };
+  assert.deepEqual(backendsFor(plain, { ...change, isPrivate: true }), ['ours']);
   const wrong = loadConfig({}, filesOf({ 'rcb.yaml': 'backends: [{ name: a, kind: local, private: "no" }]' }));
   assert.match(
     'mistakes' in wrong ? formatMistakes(wrong.mistakes) : '',

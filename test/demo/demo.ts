@@ -145,7 +145,7 @@ function demoConfig({ github, azureUrl, obs, port, dataDir }: DemoParts) {
 const yamlWith = (azureUrl: string, obsBackend: string) => `
 owners: [acme]
 backends:
-  - { name: local, kind: local, slots: 2, timeout: 300, silence: 60 }
+  - { name: local, kind: local, slots: 2, timeout: 300, silence: 60, private: true }
   - { name: azure, kind: azure, url: "${azureUrl}", project: raku, pipeline: 7, secrets: none, credentialHosts: ["localhost:*"] }
   - ${obsBackend}
 poll: { azure: 1, obs: 1 }

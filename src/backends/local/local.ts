@@ -105,6 +105,11 @@ class Local implements LocalBackend {
     this.#sweptAt = options.clock.now();
   }
 
+  /** In a plain process group every build is the bot's own user, who reads mirrors, archive and scratch directories. */
+  get keepsApart(): boolean {
+    return this.#isolated.trusted.isolation !== 'plain';
+  }
+
   async ensureStarted(order: BuildOrder, signal: AbortSignal): Promise<StartedBuild> {
     if (order.untrusted && !this.#isolated.untrusted) {
       throw new BackendError('refused', this.#sentence(this.#isolated.whyNotUntrusted));

@@ -77,7 +77,7 @@ describe('a stack of public and private repositories', { timeout: 400_000 }, () 
       `  - { repository: ${OPEN}, pins: { ${SECRET}: PIN }, trees: { t: ${HUSH} } }`,
       'poll: { github: 1 }',
       'limits: { writeSpacing: 0, catchUpRunsPerMinute: 600 }',
-      'backends: [{ name: local, kind: local, slots: 2, timeout: 60, silence: 60 }]',
+      'backends: [{ name: local, kind: local, slots: 2, timeout: 60, silence: 60, private: true }]',
     ].join('\n');
     await world.startBot();
   });
@@ -235,7 +235,7 @@ describe('logging in is switched on and off', { timeout: 400_000 }, () => {
       yaml: [
         'poll: { github: 1 }',
         'limits: { writeSpacing: 0, catchUpRunsPerMinute: 600 }',
-        'backends: [{ name: local, kind: local, slots: 2, timeout: 400, silence: 400 }]',
+        'backends: [{ name: local, kind: local, slots: 2, timeout: 400, silence: 400, private: true }]',
       ].join('\n'),
     });
     await world.github.createRepository(SECRET, { private: true, files: slow });
