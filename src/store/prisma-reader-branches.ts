@@ -1,3 +1,4 @@
+import { branchSubject } from '../core/event.ts';
 import type { RunVerdict } from '../core/model.ts';
 import { hiddenKeys, type Sight } from '../core/sight.ts';
 import { Prisma, type PrismaClient } from '../generated/prisma/client.ts';
@@ -41,28 +42,45 @@ export async function listDefaultBranchRunIds(
   repositories: readonly string[],
   { before, limit }: Page,
 ): Promise<string[]> {
-  if (repositories.length === 0) return [];
-  const older = before === undefined ? Prisma.empty : Prisma.sql`AND run.id < ${before}`;
-  return newestOfBranches(prisma, sight, named(repositories), Prisma.sql`run.kind = 'commit' ${older}`, limit);
+  const older = before === undefined ? Prisma.sql`true` : Prisma.sql`run.id < ${before}`;
+  return newestOfEach(prisma, sight, repositories, { condition: older, limit });
 }
 
 /** One for each repository that has any. */
-export async function listNewestVerdictIds(
+export const listNewestVerdictIds = (
   prisma: PrismaClient,
   sight: Sight,
   repositories: readonly string[],
+): Promise<string[]> =>
+  newestOfEach(prisma, sight, repositories, {
+    condition: Prisma.sql`run.verdict IN (${Prisma.join(VERDICTS)})`,
+    limit: 1,
+    most: repositories.length,
+  });
+
+/**
+ * Of the default branch of each of these the newest `limit`, and of all together `most`. A query for each branch, by its
+ * name: in one for all the planner does not see that a main branch has thousands of runs, and sorts them.
+ */
+async function newestOfEach(
+  prisma: PrismaClient,
+  sight: Sight,
+  repositories: readonly string[],
+  { condition, limit, most = limit }: { condition: Prisma.Sql; limit: number; most?: number },
 ): Promise<string[]> {
   if (repositories.length === 0) return [];
-  const rows = await prisma.$queryRaw<{ id: string }[]>`
-    SELECT newest.id FROM repository
-    CROSS JOIN LATERAL (
-      SELECT run.id FROM run
-      WHERE run.subject = 'branch:' || repository.key || ':refs/heads/' || repository.default_branch
-        AND run.kind = 'commit' AND run.verdict IN (${Prisma.join(VERDICTS)}) ${andSeenRuns(sight)}
-      ORDER BY run.id DESC LIMIT 1
-    ) AS newest
-    WHERE ${named(repositories)} AND default_branch IS NOT NULL`;
-  return rows.map(({ id }) => id);
+  const branches = await prisma.$queryRaw<{ key: string; branch: string }[]>`
+    SELECT key, default_branch AS branch FROM repository WHERE ${named(repositories)} AND default_branch IS NOT NULL`;
+  const found = await Promise.all(
+    branches.map(
+      ({ key, branch }) => prisma.$queryRaw<{ id: string }[]>`
+        SELECT run.id FROM run
+        WHERE run.subject = ${branchSubject(key, `refs/heads/${branch}`)} AND ${condition} ${andSeenRuns(sight)}
+        ORDER BY run.id DESC LIMIT ${limit}`,
+    ),
+  );
+  const ids = found.flat().map(({ id }) => id);
+  return ids.sort((one, other) => (one < other ? 1 : -1)).slice(0, most);
 }
 
 /** The condition is that of the partial index, word by word. */

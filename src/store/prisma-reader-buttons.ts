@@ -38,8 +38,9 @@ export async function readPressing(
 /** Stored a moment ago, or parked. */
 async function unhandled(prisma: PrismaClient, subject: string, runId: string, most: number): Promise<ShownPress[]> {
   const rows = await prisma.event.findMany({
-    where: { subject, kind: 'button.pressed', state: { not: 'done' } },
-    orderBy: { seq: 'desc' },
+    // By the few states of what is not done: a main branch has thousands of events.
+    where: { state: { in: ['pending', 'running', 'parked'] }, subject, kind: 'button.pressed' },
+    orderBy: [{ dueAt: 'desc' }, { seq: 'desc' }],
     take: most,
     select: { key: true, payload: true, createdAt: true, error: true },
   });
