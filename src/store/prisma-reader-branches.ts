@@ -10,6 +10,9 @@ import { andSeenRuns, seenAmong } from './sight-sql.ts';
 
 const VERDICTS = ['passed', 'failed', 'error'] as const;
 
+/** A branch's newest runs may all be superseded by a flood of pushes: further back nobody looks. */
+const LOOKED_BACK = 100;
+
 /**
  * Newest first, of all these branches together: each branch gives as many as a page needs, by its index, and of those the
  * newest are taken. One query over `subject IN (…)` would sort every run that the branches ever had.
@@ -54,19 +57,21 @@ export const listNewestVerdictIds = (
 ): Promise<string[]> =>
   newestOfEach(prisma, sight, repositories, {
     condition: Prisma.sql`run.verdict IN (${Prisma.join(VERDICTS)})`,
+    among: LOOKED_BACK,
     limit: 1,
     most: repositories.length,
   });
 
 /**
- * Of the default branch of each of these the newest `limit`, and of all together `most`. A query for each branch, by its
- * name: in one for all the planner does not see that a main branch has thousands of runs, and sorts them.
+ * Of the default branch of each of these the newest `limit`, looked for among the newest `among`; and of all together
+ * `most`. A query for each branch, by its name: in one for all the planner does not see that a main branch has thousands of
+ * runs, and sorts them.
  */
 async function newestOfEach(
   prisma: PrismaClient,
   sight: Sight,
   repositories: readonly string[],
-  { condition, limit, most = limit }: { condition: Prisma.Sql; limit: number; most?: number },
+  { condition, limit, most = limit, among }: { condition: Prisma.Sql; limit: number; most?: number; among?: number },
 ): Promise<string[]> {
   if (repositories.length === 0) return [];
   const branches = await prisma.$queryRaw<{ key: string; branch: string }[]>`
@@ -74,14 +79,23 @@ async function newestOfEach(
   const found = await Promise.all(
     branches.map(
       ({ key, branch }) => prisma.$queryRaw<{ id: string }[]>`
-        SELECT run.id FROM run
-        WHERE run.subject = ${branchSubject(key, `refs/heads/${branch}`)} AND ${condition} ${andSeenRuns(sight)}
-        ORDER BY run.id DESC LIMIT ${limit}`,
+        SELECT run.id FROM ${newestAmong(branchSubject(key, `refs/heads/${branch}`), among)}
+        AND ${condition} ${andSeenRuns(sight)} ORDER BY run.id DESC LIMIT ${limit}`,
     ),
   );
   const ids = found.flat().map(({ id }) => id);
   return ids.sort((one, other) => (one < other ? 1 : -1)).slice(0, most);
 }
+
+/**
+ * All runs of a branch, or its newest so many, found by the index alone: a plan that was made for any branch reads and
+ * sorts all runs of a main one as soon as more is asked of them.
+ */
+const newestAmong = (subject: string, among: number | undefined): Prisma.Sql =>
+  among === undefined
+    ? Prisma.sql`run WHERE run.subject = ${subject}`
+    : Prisma.sql`(SELECT id FROM run WHERE subject = ${subject} ORDER BY id DESC LIMIT ${among}) AS newest
+        JOIN run ON run.id = newest.id WHERE true`;
 
 /** The condition is that of the partial index, word by word. */
 const FAILED = Prisma.sql`run.kind = 'commit' AND run.verdict IN ('failed', 'error')`;
@@ -95,9 +109,6 @@ export async function listFailureIds(
   const of = repository === undefined ? Prisma.sql`true` : named([repository]);
   return newestOfBranches(prisma, sight, of, FAILED, limit);
 }
-
-/** A branch's newest runs may all be superseded by a flood of pushes: further back nobody looks. */
-const LOOKED_BACK = 100;
 
 export async function readBranchState(
   prisma: PrismaClient,
