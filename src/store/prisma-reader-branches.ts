@@ -39,15 +39,12 @@ async function newestOfBranches(
 const named = (repositories: readonly string[]): Prisma.Sql =>
   Prisma.sql`lower(repository.name) IN (${Prisma.join(repositories.map((name) => name.toLowerCase()))})`;
 
-export async function listDefaultBranchRunIds(
+export const listDefaultBranchRunIds = (
   prisma: PrismaClient,
   sight: Sight,
   repositories: readonly string[],
   { before, limit }: Page,
-): Promise<string[]> {
-  const older = before === undefined ? Prisma.sql`true` : Prisma.sql`run.id < ${before}`;
-  return newestOfEach(prisma, sight, repositories, { condition: older, limit });
-}
+): Promise<string[]> => newestOfEach(prisma, sight, repositories, { before, limit });
 
 /** One for each repository that has any. */
 export const listNewestVerdictIds = (
@@ -56,46 +53,52 @@ export const listNewestVerdictIds = (
   repositories: readonly string[],
 ): Promise<string[]> =>
   newestOfEach(prisma, sight, repositories, {
-    condition: Prisma.sql`run.verdict IN (${Prisma.join(VERDICTS)})`,
     among: LOOKED_BACK,
+    condition: Prisma.sql`run.verdict IN (${Prisma.join(VERDICTS)})`,
     limit: 1,
     most: repositories.length,
   });
 
+interface NewestAsked {
+  /** Only runs that are older. */
+  before?: string;
+  /** How many of these are looked at; default all. */
+  among?: number;
+  condition?: Prisma.Sql;
+  /** Of each branch. */
+  limit: number;
+  /** Of all together; default `limit`. */
+  most?: number;
+}
+
 /**
- * Of the default branch of each of these the newest `limit`, looked for among the newest `among`; and of all together
- * `most`. A query for each branch, by its name: in one for all the planner does not see that a main branch has thousands of
- * runs, and sorts them.
+ * Newest first, of the default branches of these repositories. A query for each branch, by its name, and the newest found by
+ * the index alone before more is asked of them: a plan made for any branch does not see that a main one has thousands of
+ * runs, and reads and sorts them.
  */
 async function newestOfEach(
   prisma: PrismaClient,
   sight: Sight,
   repositories: readonly string[],
-  { condition, limit, most = limit, among }: { condition: Prisma.Sql; limit: number; most?: number; among?: number },
+  { before, among, condition = Prisma.sql`true`, limit, most = limit }: NewestAsked,
 ): Promise<string[]> {
   if (repositories.length === 0) return [];
   const branches = await prisma.$queryRaw<{ key: string; branch: string }[]>`
     SELECT key, default_branch AS branch FROM repository WHERE ${named(repositories)} AND default_branch IS NOT NULL`;
+  const older = before === undefined ? Prisma.sql`true` : Prisma.sql`id < ${before}`;
   const found = await Promise.all(
     branches.map(
       ({ key, branch }) => prisma.$queryRaw<{ id: string }[]>`
-        SELECT run.id FROM ${newestAmong(branchSubject(key, `refs/heads/${branch}`), among)}
-        AND ${condition} ${andSeenRuns(sight)} ORDER BY run.id DESC LIMIT ${limit}`,
+        SELECT run.id FROM (
+          SELECT id FROM run WHERE subject = ${branchSubject(key, `refs/heads/${branch}`)} AND ${older}
+          ORDER BY id DESC LIMIT ${among ?? null}::bigint
+        ) AS newest JOIN run ON run.id = newest.id
+        WHERE ${condition} ${andSeenRuns(sight)} ORDER BY run.id DESC LIMIT ${limit}`,
     ),
   );
   const ids = found.flat().map(({ id }) => id);
   return ids.sort((one, other) => (one < other ? 1 : -1)).slice(0, most);
 }
-
-/**
- * All runs of a branch, or its newest so many, found by the index alone: a plan that was made for any branch reads and
- * sorts all runs of a main one as soon as more is asked of them.
- */
-const newestAmong = (subject: string, among: number | undefined): Prisma.Sql =>
-  among === undefined
-    ? Prisma.sql`run WHERE run.subject = ${subject}`
-    : Prisma.sql`(SELECT id FROM run WHERE subject = ${subject} ORDER BY id DESC LIMIT ${among}) AS newest
-        JOIN run ON run.id = newest.id WHERE true`;
 
 /** The condition is that of the partial index, word by word. */
 const FAILED = Prisma.sql`run.kind = 'commit' AND run.verdict IN ('failed', 'error')`;
