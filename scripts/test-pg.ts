@@ -1,7 +1,7 @@
 /**
  * Runs tests on a real PostgreSQL, started for them and stopped after them.
  *
- *   node scripts/test-pg.ts                       the tests that know a database, but the long ones and those in a browser
+ *   node scripts/test-pg.ts                       the tests that use a database, but the long ones and those in a browser
  *   node scripts/test-pg.ts test/x.test.ts …      arguments of `node --test`
  *   node scripts/test-pg.ts -- command argument…  any command, with RCB_TEST_DATABASE_URL
  *
@@ -9,15 +9,15 @@
  */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
 import { glob } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
+import { importsOf } from '../test/support/imports.ts';
 import { startPostgres } from '../test/support/postgres.ts';
 
 const root = join(import.meta.dirname, '..');
 /** Run by commands of their own, but for the long tests of the database: a server answers differently. */
 const SUITES_OF_THEIR_OWN = [join('test', 'browser'), join('test', 'long'), join('test', 'adapters', 'obs-server')];
-/** They know of no database: `npm test` has run them. */
-const WITHOUT_DATABASE = [join('test', 'core'), join('test', 'standins')];
 const LONG_ONES_HERE = [join('test', 'long', 'database-migrations')];
 const durable = process.argv[2] === '--durable';
 const arguments_ = process.argv.slice(durable ? 3 : 2);
@@ -59,6 +59,18 @@ async function tests(): Promise<string[]> {
   const found = await Array.fromAsync(glob('test/**/*.test.ts', { cwd: root }));
   const isIn = (places: string[], path: string) => places.some((place) => path.startsWith(place));
   return found
-    .filter((path) => !isIn([...SUITES_OF_THEIR_OWN, ...WITHOUT_DATABASE], path) || isIn(LONG_ONES_HERE, path))
+    .filter((path) => !isIn(SUITES_OF_THEIR_OWN, path) || isIn(LONG_ONES_HERE, path))
+    .filter((path) => usesDatabase(path))
     .sort();
+}
+
+/** Itself, or a file that it imports or starts, reads where the server is. Of all others `npm test` has told what there is. */
+function usesDatabase(path: string, seen = new Set<string>()): boolean {
+  if (seen.has(path) || !existsSync(join(root, path))) return false;
+  seen.add(path);
+  const text = readFileSync(join(root, path), 'utf8');
+  if (text.includes('RCB_TEST_DATABASE_URL')) return true;
+  const imported = importsOf({ path, text }).map(({ to }) => to);
+  const named = [...text.matchAll(/'([\w./-]+\.ts)'/g)].map((match) => join(dirname(path), match[1]!));
+  return [...imported, ...named].some((next) => next.endsWith('.ts') && usesDatabase(next, seen));
 }

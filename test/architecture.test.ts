@@ -1,43 +1,20 @@
 import assert from 'node:assert/strict';
 import { readdirSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { dirname, join, relative } from 'node:path';
+import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { type Import, importsOf, type Source, withoutComments } from './support/imports.ts';
 
 /**
  * The arrows of the design, read off the imports of src/. Each rule is a function from imports to complaints, so that
  * it can be shown to complain.
  */
 
-/** `from` and, for a file of ours, `to`: paths under src/. `to` of a package is its name. */
-interface Import {
-  from: string;
-  to: string;
-}
-
-interface Source {
-  path: string;
-  text: string;
-}
-
 const src = fileURLToPath(new URL('../src/', import.meta.url));
 const sources: Source[] = readdirSync(src, { recursive: true, encoding: 'utf8' })
   .filter((path) => path.endsWith('.ts') && !path.startsWith('generated/'))
   .map((path) => ({ path, text: readFileSync(join(src, path), 'utf8') }));
-
-/** Comments out: they may speak of anything. Strings stay, they hold the imports. */
-const withoutComments = (text: string): string =>
-  text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/.*$/gm, '$1');
-
-const IMPORT = /(?:\b(?:import|export)\b[^;'"]*?\bfrom\s*|\bimport\s*\(?\s*)(['"])([^'"]+)\1/g;
-
-function importsOf({ path, text }: Source): Import[] {
-  return [...withoutComments(text).matchAll(IMPORT)].map((match) => {
-    const named = match[2]!;
-    return { from: path, to: named.startsWith('.') ? relative('.', join(dirname(path), named)) : named };
-  });
-}
 
 const imports = sources.flatMap(importsOf);
 
