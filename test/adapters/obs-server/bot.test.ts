@@ -15,6 +15,8 @@ const [server, why] = await openOrWhy(() => startObsServer({ environment: env, w
 const PROJECT = 'home:bot';
 const PACKAGES = ['good', 'other'];
 const BUILD_MS = 240_000;
+/** Where the stories happen: the default branch, of which each stage has a commit to test, is not built. */
+const BASE = 'base';
 
 interface Stage {
   world: World;
@@ -33,7 +35,7 @@ async function startStage(
 ): Promise<Stage & { stop(): Promise<void> }> {
   const directory = await mkdtemp(join(tmpdir(), 'rcb-obs-template-'));
   await writeTemplate(directory, heads);
-  const own = `name: obs, kind: obs, url: "${at.front.url}", project: "${PROJECT}", template: "${directory}"`;
+  const own = `name: obs, kind: obs, url: "${at.front.url}", project: "${PROJECT}", template: "${directory}", branches: [${BASE}]`;
   const world = await startWorld({
     files: filesOf({ good: 'echo all is well', other: 'echo so is this' }),
     yaml: ['limits: { writeSpacing: 0 }', 'poll: { obs: 2 }', `backends: [{ ${own}, jobTimeout: ${jobTimeout} }]`].join(
@@ -42,6 +44,7 @@ async function startStage(
     env: { OBS_USER: at.user, OBS_PASSWORD: at.password },
   });
   world.github.setPermission(REPO, 'maintainer', 'write');
+  await world.github.commit(REPO, BASE);
   const stop = async () => {
     await world.stop();
     await rm(directory, { recursive: true });
@@ -145,7 +148,12 @@ describe('the bot on a real Open Build Service', { skip: why }, () => {
   let branches = 0;
   const open = ({ world }: Stage, scripts: Record<string, string>) => {
     branches += 1;
-    return world.github.openPullRequest({ repo: REPO, head: `branch-${branches}`, files: filesOf(scripts) });
+    return world.github.openPullRequest({
+      repo: REPO,
+      head: `branch-${branches}`,
+      base: BASE,
+      files: filesOf(scripts),
+    });
   };
 
   story('passes; log and binaries in the archive are those of the server', async (stage) => {
