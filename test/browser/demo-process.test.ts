@@ -27,7 +27,8 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
   test(`the demo says where everything is, and ${signal} leaves nothing of it`, { timeout: 240_000 }, async (t) => {
     const demo = startProcess();
     t.after(() => demo.child.kill('SIGKILL'));
-    await until(() => demo.output().includes('Ready after') || demo.hasEnded(), 60_000);
+    // Its words come one by one; these are the last of them.
+    await until(() => /The bot's log +\/\S+\n/.test(demo.output()) || demo.hasEnded(), 60_000);
     const site = demo.find(/site +(http\S+)/);
     const play = demo.find(/Play page +(http\S+)/);
     const directory = dirname(dirname(demo.find(/log +(\/\S+)/)));
