@@ -37,3 +37,15 @@ export const SERVER_PACKAGES = [
 ]
   .join(' ')
   .split(' ');
+
+/** The bus that OBS publishes on, and what it needs of Erlang. */
+export const RABBIT_PACKAGES = [
+  'rabbitmq-server',
+  ...[
+    'asn1 base crypto eldap ftp inets mnesia os-mon parsetools public-key runtime-tools',
+    'snmp ssl syntax-tools tftp tools xmerl',
+  ]
+    .join(' ')
+    .split(' ')
+    .map((name) => `erlang-${name}`),
+];

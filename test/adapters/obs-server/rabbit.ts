@@ -2,6 +2,7 @@ import { mkdir, mkdtemp, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect } from 'amqplib';
+import { RABBIT_PACKAGES } from './base.ts';
 import { cachedDebs, requireDebian, unpackDebs } from './debs.ts';
 import { Groups } from './groups.ts';
 import { freePort, until } from './server.ts';
@@ -14,21 +15,10 @@ export interface Rabbit {
   close(): Promise<void>;
 }
 
-const PACKAGES = [
-  'rabbitmq-server',
-  ...[
-    'asn1 base crypto eldap ftp inets mnesia os-mon parsetools public-key runtime-tools',
-    'snmp ssl syntax-tools tftp tools xmerl',
-  ]
-    .join(' ')
-    .split(' ')
-    .map((name) => `erlang-${name}`),
-];
-
 /** Throws Unavailable where it cannot run. */
 export async function startRabbit(environment: NodeJS.ProcessEnv): Promise<Rabbit> {
   await requireDebian(environment);
-  const debs = await cachedDebs(PACKAGES, environment);
+  const debs = await cachedDebs(RABBIT_PACKAGES, environment);
   const directory = await mkdtemp(join(tmpdir(), 'rcb-rabbit-'));
   const groups = new Groups(directory);
   try {
