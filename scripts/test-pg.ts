@@ -18,6 +18,8 @@ import { startPostgres } from '../test/support/postgres.ts';
 const root = join(import.meta.dirname, '..');
 /** Run by commands of their own, but for the long tests of the database: a server answers differently. */
 const SUITES_OF_THEIR_OWN = [join('test', 'browser'), join('test', 'long'), join('test', 'adapters', 'obs-server')];
+/** Files that many tests share are read once. */
+const looks = new Map<string, Look>();
 const LONG_ONES_HERE = [join('test', 'long', 'database-migrations')];
 const durable = process.argv[2] === '--durable';
 const arguments_ = process.argv.slice(durable ? 3 : 2);
@@ -66,11 +68,26 @@ async function tests(): Promise<string[]> {
 
 /** Itself, or a file that it imports or starts, reads where the server is. Of all others `npm test` has told what there is. */
 function usesDatabase(path: string, seen = new Set<string>()): boolean {
-  if (seen.has(path) || !existsSync(join(root, path))) return false;
+  if (seen.has(path)) return false;
   seen.add(path);
+  const { readsServer, names } = lookAt(path);
+  return readsServer || names.some((next) => usesDatabase(next, seen));
+}
+
+interface Look {
+  readsServer: boolean;
+  /** Files that it imports or starts. */
+  names: string[];
+}
+
+function lookAt(path: string): Look {
+  const known = looks.get(path);
+  if (known) return known;
   const text = readFileSync(join(root, path), 'utf8');
-  if (text.includes('RCB_TEST_DATABASE_URL')) return true;
   const imported = importsOf({ path, text }).map(({ to }) => to);
-  const named = [...text.matchAll(/'([\w./-]+\.ts)'/g)].map((match) => join(dirname(path), match[1]!));
-  return [...imported, ...named].some((next) => next.endsWith('.ts') && usesDatabase(next, seen));
+  const started = [...text.matchAll(/'([\w./-]+\.ts)'/g)].map((match) => join(dirname(path), match[1]!));
+  const names = [...imported, ...started].filter((name) => name.endsWith('.ts') && existsSync(join(root, name)));
+  const look = { readsServer: text.includes('RCB_TEST_DATABASE_URL'), names };
+  looks.set(path, look);
+  return look;
 }
