@@ -5,6 +5,7 @@ import { hiddenKeys, type Sight } from '../core/sight.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Measures, PollRow, Polls, QueueCounts, Waiting } from '../site/reader.ts';
 import type { PollTroubleRow } from '../site/reader-service.ts';
+import { UNDONE } from './conditions.ts';
 import { readFactTotals } from './prisma-ledger.ts';
 
 const HOUR_MS = 3_600_000;
@@ -119,17 +120,15 @@ export async function readPollTroubles(prisma: PrismaClient): Promise<PollTroubl
   });
 }
 
-/** Unfinished rows only: they are few and indexed, while what is done grows without end. */
 export async function readCounts(prisma: PrismaClient, now: Date): Promise<QueueCounts> {
-  const state = { in: ['pending', 'running', 'parked'] };
   const due = {
     where: { state: 'pending', dueAt: { lte: now } },
     orderBy: { dueAt: 'asc' },
     select: { dueAt: true },
   } as const;
   const [events, effects, event, effect] = await Promise.all([
-    prisma.event.groupBy({ by: ['state'], where: { state }, _count: true }),
-    prisma.effect.groupBy({ by: ['state'], where: { state }, _count: true }),
+    prisma.event.groupBy({ by: ['state'], where: { state: UNDONE }, _count: true }),
+    prisma.effect.groupBy({ by: ['state'], where: { state: UNDONE }, _count: true }),
     prisma.event.findFirst(due),
     prisma.effect.findFirst(due),
   ]);

@@ -13,38 +13,18 @@ const VERDICTS = ['passed', 'failed', 'error'] as const;
 /** A branch's newest runs may all be superseded by a flood of pushes: further back nobody looks. */
 const LOOKED_BACK = 100;
 
-/**
- * Newest first, of all these branches together: each branch gives as many as a page needs, by its index, and of those the
- * newest are taken. One query over `subject IN (…)` would sort every run that the branches ever had.
- */
-async function newestOfBranches(
-  prisma: PrismaClient,
-  sight: Sight,
-  repositories: Prisma.Sql,
-  condition: Prisma.Sql,
-  limit: number,
-): Promise<string[]> {
-  const rows = await prisma.$queryRaw<{ id: string }[]>`
-    SELECT newest.id FROM repository
-    CROSS JOIN LATERAL (
-      SELECT run.id FROM run
-      WHERE run.subject = 'branch:' || repository.key || ':refs/heads/' || repository.default_branch AND ${condition} ${andSeenRuns(sight)}
-      ORDER BY run.id DESC LIMIT ${limit}
-    ) AS newest
-    WHERE ${repositories} AND default_branch IS NOT NULL
-    ORDER BY newest.id DESC LIMIT ${limit}`;
-  return rows.map(({ id }) => id);
-}
-
 const named = (repositories: readonly string[]): Prisma.Sql =>
   Prisma.sql`lower(repository.name) IN (${Prisma.join(repositories.map((name) => name.toLowerCase()))})`;
 
-export const listDefaultBranchRunIds = (
+export async function listDefaultBranchRunIds(
   prisma: PrismaClient,
   sight: Sight,
   repositories: readonly string[],
   { before, limit }: Page,
-): Promise<string[]> => newestOfEach(prisma, sight, repositories, { before, limit });
+): Promise<string[]> {
+  const ids = await newestOfEach(prisma, sight, repositories, { before, limit });
+  return ids.slice(0, limit);
+}
 
 /** One for each repository that has any. */
 export const listNewestVerdictIds = (
@@ -56,7 +36,6 @@ export const listNewestVerdictIds = (
     among: LOOKED_BACK,
     condition: Prisma.sql`run.verdict IN (${Prisma.join(VERDICTS)})`,
     limit: 1,
-    most: repositories.length,
   });
 
 interface NewestAsked {
@@ -67,8 +46,6 @@ interface NewestAsked {
   condition?: Prisma.Sql;
   /** Of each branch. */
   limit: number;
-  /** Of all together; default `limit`. */
-  most?: number;
 }
 
 /**
@@ -80,7 +57,7 @@ async function newestOfEach(
   prisma: PrismaClient,
   sight: Sight,
   repositories: readonly string[],
-  { before, among, condition = Prisma.sql`true`, limit, most = limit }: NewestAsked,
+  { before, among, condition = Prisma.sql`true`, limit }: NewestAsked,
 ): Promise<string[]> {
   if (repositories.length === 0) return [];
   const branches = await prisma.$queryRaw<{ key: string; branch: string }[]>`
@@ -97,12 +74,13 @@ async function newestOfEach(
     ),
   );
   const ids = found.flat().map(({ id }) => id);
-  return ids.sort((one, other) => (one < other ? 1 : -1)).slice(0, most);
+  return ids.sort().reverse();
 }
 
-/** The condition is that of the partial index, word by word. */
-const FAILED = Prisma.sql`run.kind = 'commit' AND run.verdict IN ('failed', 'error')`;
-
+/**
+ * Newest first, of the default branches of all repositories, or of one: each gives as many as a page needs, by its index, and
+ * of those the newest are taken. The condition is that of the partial index, word by word.
+ */
 export async function listFailureIds(
   prisma: PrismaClient,
   sight: Sight,
@@ -110,7 +88,17 @@ export async function listFailureIds(
   limit: number,
 ): Promise<string[]> {
   const of = repository === undefined ? Prisma.sql`true` : named([repository]);
-  return newestOfBranches(prisma, sight, of, FAILED, limit);
+  const rows = await prisma.$queryRaw<{ id: string }[]>`
+    SELECT newest.id FROM repository
+    CROSS JOIN LATERAL (
+      SELECT run.id FROM run
+      WHERE run.subject = 'branch:' || repository.key || ':refs/heads/' || repository.default_branch
+        AND run.kind = 'commit' AND run.verdict IN ('failed', 'error') ${andSeenRuns(sight)}
+      ORDER BY run.id DESC LIMIT ${limit}
+    ) AS newest
+    WHERE ${of} AND default_branch IS NOT NULL
+    ORDER BY newest.id DESC LIMIT ${limit}`;
+  return rows.map(({ id }) => id);
 }
 
 export async function readBranchState(
@@ -127,7 +115,7 @@ export async function readBranchState(
   const branch = asked ?? repository?.defaultBranch;
   if (!repository || !branch) return undefined;
   const found = await prisma.run.findMany({
-    where: { subject: `branch:${repository.key}:refs/heads/${branch}` },
+    where: { subject: branchSubject(repository.key, `refs/heads/${branch}`) },
     orderBy: { id: 'desc' },
     take: LOOKED_BACK,
     select: { id: true, state: true, verdict: true },

@@ -4,6 +4,7 @@ import type { EventOf } from '../core/event.ts';
 import type { Sight } from '../core/sight.ts';
 import type { PrismaClient } from '../generated/prisma/client.ts';
 import type { Pressing, ShownPress } from '../site/reader-buttons.ts';
+import { UNDONE } from './conditions.ts';
 import { pressOf } from './press-rows.ts';
 import { isSeen } from './sight-sql.ts';
 
@@ -38,8 +39,8 @@ export async function readPressing(
 /** Stored a moment ago, or parked. */
 async function unhandled(prisma: PrismaClient, subject: string, runId: string, most: number): Promise<ShownPress[]> {
   const rows = await prisma.event.findMany({
-    // By the few states of what is not done: a main branch has thousands of events.
-    where: { state: { in: ['pending', 'running', 'parked'] }, subject, kind: 'button.pressed' },
+    // A main branch has thousands of events.
+    where: { state: UNDONE, subject, kind: 'button.pressed' },
     orderBy: [{ dueAt: 'desc' }, { seq: 'desc' }],
     take: most,
     select: { key: true, payload: true, createdAt: true, error: true },
