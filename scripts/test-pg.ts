@@ -18,9 +18,9 @@ import { startPostgres } from '../test/support/postgres.ts';
 const root = join(import.meta.dirname, '..');
 /** Run by commands of their own, but for the long tests of the database: a server answers differently. */
 const SUITES_OF_THEIR_OWN = [join('test', 'browser'), join('test', 'long'), join('test', 'adapters', 'obs-server')];
+const LONG_ONES_HERE = [join('test', 'long', 'database-migrations')];
 /** Files that many tests share are read once. */
 const looks = new Map<string, Look>();
-const LONG_ONES_HERE = [join('test', 'long', 'database-migrations')];
 const durable = process.argv[2] === '--durable';
 const arguments_ = process.argv.slice(durable ? 3 : 2);
 const [command, ...rest] =
