@@ -77,7 +77,7 @@ describe('every page is for everybody', { timeout: 900_000 }, () => {
       'error-odd': '/runs?verdict=maybe',
       'error-gone': `/archive/${'e1'.repeat(32)}`,
       flappers: '/flappers',
-      'flappers-none': '/flappers?text=no-such-file',
+      'flappers-none': '/flappers?file=no-such-file',
       'flappers-file': `/flappers/file?${new URLSearchParams({ name: 't/spec/S17-procasync/kill.t' })}`,
       'flappers-hostile': `/flappers/file?${new URLSearchParams({ name: SLY })}`,
       'login-refused': '/login/callback?error=access_denied',
