@@ -5,7 +5,7 @@
  *
  *   RCB_BENCH_RUNS=5000       fewer runs than 100,000 (and some 2,000,000 jobs)
  *   RCB_BENCH_SEEDED=URL      a database that `npm run seed` has filled already
- *   RCB_BENCH_PAGES=list,log  only these
+ *   RCB_BENCH_PAGES=list,run  only these
  */
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -44,7 +44,10 @@ try {
   server = started.child;
   const pages = await pagesOf(database.prisma, rows.runs);
   const chosen = Object.entries(pages).filter(([name]) => name === 'healthz' || !ONLY || ONLY.includes(name));
-  for (const [, path] of chosen) await read(started.port, path, WARM_UP_MS);
+  for (const [, path] of chosen) {
+    await assertServed(started.port, path);
+    await read(started.port, path, WARM_UP_MS);
+  }
   const before = await memoryOf(started.child);
   const figures: Record<string, { perSecond: number; p50Ms: number; p99Ms: number }> = {};
   for (const [name, path] of chosen) {
@@ -87,6 +90,12 @@ async function memoryOf(child: ChildProcess): Promise<{ rss: number; heap: numbe
   return told;
 }
 
+/** A page that says what is wrong is quick, and no figure. */
+async function assertServed(port: number, path: string): Promise<void> {
+  const { status } = await fetch(`http://127.0.0.1:${port}${path}`);
+  if (status !== 200) throw new Error(`${path} was answered with ${status}.`);
+}
+
 async function read(port: number, path: string, ms: number) {
   const request = Buffer.from(`GET ${path} HTTP/1.1\r\nHost: rcb.example\r\nAccept: text/html\r\n\r\n`);
   const { perSecond, times } = await fullSpeed(port, () => request, READERS, ms);
@@ -100,6 +109,8 @@ async function pagesOf(prisma: PrismaClient, runs: number): Promise<Record<strin
     (await prisma.run.findMany({ orderBy: { id: 'asc' }, skip: Math.floor(runs * share), take: 1 }))[0]!;
   const [middle, eldest] = [await at(0.5), await at(0.01)];
   const job = await prisma.job.findFirstOrThrow({ where: { build: { runId: middle.id } } });
+  const fact = await prisma.event.findFirstOrThrow({ where: { subject: middle.subject } });
+  const { file } = await prisma.testFailure.findFirstOrThrow({ where: { flapped: true }, include: { file: true } });
   const name = REPOSITORIES[0]!.name;
   const asked = (query: Record<string, string>) => `/runs?${new URLSearchParams(query)}`;
   return {
@@ -127,6 +138,10 @@ async function pagesOf(prisma: PrismaClient, runs: number): Promise<Record<strin
     stack: '/stacks/raku',
     stackEldest: `/stacks/raku?before=${eldest.id}`,
     ledger: '/ledger',
+    fact: `/ledger/fact?${new URLSearchParams({ key: fact.key })}`,
+    flappers: '/flappers',
+    flappersByName: `/flappers?${new URLSearchParams({ file: 'S17' })}`,
+    flapper: `/flappers/file?${new URLSearchParams({ name: file.name })}`,
     service: '/service',
     metrics: '/metrics',
     badge: `/badge/${name}.svg`,
